@@ -1,0 +1,11 @@
+package cancel
+
+// Running returns how many callbacks of t run.
+func Running(t *Token) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c := t.running.head; c != nil; c = c.next {
+		n++
+	}
+	return n
+}

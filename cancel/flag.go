@@ -1,0 +1,63 @@
+package cancel
+
+import "unsafe"
+
+// A Flag is a word that C code can read to learn that it is cancelled. It
+// belongs to a token and is valid until the token is closed and every borrow of
+// it released. The zero Flag is never set and has a nil Pointer.
+type Flag struct{ s *slot }
+
+// Flag returns t's flag. Its memory is allocated on first use, outside the Go
+// heap. The caller must be t's owner, before Close, or hold a borrow.
+func (t *Token) Flag() Flag {
+	if s := t.slot.Load(); s != nil {
+		return Flag{s}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.slot.Load() == nil {
+		s := slots.get()
+		if t.state.Load()&cancelled != 0 {
+			s.set() // Cancel came before us and found no word to set
+		}
+		t.slot.Store(s)
+	}
+	return Flag{t.slot.Load()}
+}
+
+// Pointer returns the address of the word, for C. It is aligned to 128 bytes,
+// lies outside the Go heap, and the word there is 0, then 1 for good once the
+// token is cancelled. C may read it as a 64-bit integer and, on little-endian
+// machines, as a 32-bit one, with an atomic load of any order, or by a plain
+// volatile load where that is atomic. C must not write it.
+func (f Flag) Pointer() unsafe.Pointer {
+	if f.s == nil {
+		return nil
+	}
+	return unsafe.Pointer(&f.s.word)
+}
+
+// IsSet reports whether the word is set.
+func (f Flag) IsSet() bool { return f.s != nil && f.s.word.Load() != 0 }
+
+// EventFD returns a file descriptor that is readable, level-triggered, once t is
+// cancelled: for code that waits in poll, select or epoll (eventfd(2)). It is
+// made on first use and belongs to t like the flag's memory: valid as long as
+// that is, not to be read, written or closed by the caller. Where there is no
+// eventfd the error matches [errors.ErrUnsupported].
+func (t *Token) EventFD() (int, error) {
+	f := t.Flag()
+	t.mu.Lock() // orders the descriptor against Cancel's set
+	defer t.mu.Unlock()
+	return f.s.openEventFD()
+}
+
+func (t *Token) recycleSlot() {
+	if s := t.slot.Swap(nil); s != nil {
+		slots.put(s)
+	}
+}
+
+// FlagsInUse returns how many flags of this process are allocated and not yet
+// recycled: a figure for tests and for a gauge.
+func FlagsInUse() int { return slots.inUse() }

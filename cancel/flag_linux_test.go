@@ -1,0 +1,66 @@
+package cancel_test
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hangup-go/hangup/cancel"
+)
+
+func readable(t *testing.T, fd int) bool {
+	t.Helper()
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n == 1
+}
+
+// C6: an eventfd is readable when Cancel returns, also when it was made late, and
+// its next owner gets it clear.
+func TestToken_eventFD(t *testing.T) {
+	tok := new(cancel.Token)
+	fd, err := tok.EventFD()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if readable(t, fd) {
+		t.Fatal("readable before Cancel")
+	}
+	tok.Cancel(errGone)
+	if !readable(t, fd) {
+		t.Fatal("not readable after Cancel")
+	}
+	tok.Close()
+
+	next := new(cancel.Token)
+	defer next.Close()
+	again, err := next.EventFD()
+	if err != nil || again != fd {
+		t.Fatalf("descriptor %d, %v; want the slot's own, %d", again, err, fd)
+	}
+	if readable(t, again) {
+		t.Error("a reused eventfd is readable")
+	}
+
+	late := new(cancel.Token)
+	defer late.Close()
+	late.Cancel(errGone)
+	if fd, err := late.EventFD(); err != nil || !readable(t, fd) {
+		t.Errorf("an eventfd made after Cancel is not readable (%v)", err)
+	}
+}
+
+// C6: a thread asleep on the word is woken inside Cancel.
+func TestFlag_futex(t *testing.T) {
+	for range 100 {
+		tok := new(cancel.Token)
+		f := tok.Flag()
+		woken := make(chan struct{})
+		go func() { defer close(woken); cancel.FutexWait(f) }()
+		tok.Cancel(errGone)
+		within(t, "the futex waiter", woken)
+		tok.Close()
+	}
+}

@@ -1,0 +1,78 @@
+package cancel
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A node is one registered callback. All fields but gen are guarded by the
+// mutex of the token that owns the node.
+type node struct {
+	gen  atomic.Uint64 // advanced when recycled; see invariant 4
+	on   *list         // the list the node is on
+	prev *node
+	next *node
+
+	f       func(error)
+	handoff *node         // chain of nodes that Cancel is about to start
+	goid    uint64        // of the goroutine that runs f, once it does
+	ended   chan struct{} // made by the first goroutine that waits for f
+	panic   *PanicError
+}
+
+var nodes = sync.Pool{New: func() any { return new(node) }}
+
+func newNode(f func(error)) *node {
+	n := nodes.Get().(*node)
+	n.f = f
+	return n
+}
+
+// recycle forgets the callback. n is on no list; every Registration for it goes
+// stale.
+func (n *node) recycle() {
+	n.gen.Add(1)
+	n.f, n.handoff, n.goid, n.panic = nil, nil, 0, nil
+	nodes.Put(n)
+}
+
+// A list is a doubly linked list of nodes, newest first.
+type list struct{ head *node }
+
+func (l *list) push(n *node) {
+	n.on, n.prev, n.next = l, nil, l.head
+	if l.head != nil {
+		l.head.prev = n
+	}
+	l.head = n
+}
+
+func (l *list) remove(n *node) {
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		l.head = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	}
+	n.on, n.prev, n.next = nil, nil, nil
+}
+
+// takeAll moves every node of from to l and returns them as a chain through
+// handoff, oldest first.
+func (l *list) takeAll(from *list) (first *node) {
+	for n := from.head; n != nil; n = from.head {
+		from.remove(n)
+		l.push(n)
+		n.handoff, first = first, n
+	}
+	return first
+}
+
+func (l *list) recycleAll() {
+	for n := l.head; n != nil; n = l.head {
+		l.remove(n)
+		n.recycle()
+	}
+}

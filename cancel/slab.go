@@ -1,0 +1,84 @@
+package cancel
+
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A slot is the C-visible memory of one token: two pairs of cache lines (pairs,
+// because processors prefetch lines two by two). The first is written only when
+// a token is cancelled or its slot handed out, so a C loop that polls it keeps
+// it in its cache. The second is for what changes during a call.
+type slot struct {
+	word    atomic.Uint64 // 0 or 1; C polls it; its low half is the futex word
+	eventfd int32         // descriptor + 1, 0 none; kept for the slot's next owner
+	_       [116]byte
+
+	waiters atomic.Uint32 // C threads asleep on word's low half
+	_       [124]byte
+}
+
+// set makes the word 1 and wakes who sleeps on it. The token's mutex is held.
+func (s *slot) set() {
+	s.word.Store(1)
+	s.wake()
+}
+
+const (
+	slotSize  = 256
+	chunkSize = 256 * slotSize
+)
+
+var _ [slotSize]byte = [unsafe.Sizeof(slot{})]byte{}
+
+// A slab hands out slots of memory mapped outside the Go heap. It grows by
+// chunks and is never unmapped, so that a stale reader can never fault. A
+// sync.Pool would lose slots at every collection.
+type slab struct {
+	mu    sync.Mutex
+	free  []*slot
+	total int
+}
+
+var slots slab
+
+func (b *slab) get() *slot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.free) == 0 {
+		b.grow()
+	}
+	s := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	return s
+}
+
+// put takes back a slot that no call and no canceller can reach any more.
+func (b *slab) put(s *slot) {
+	s.reset()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = append(b.free, s)
+}
+
+func (s *slot) reset() {
+	if s.word.Load() != 0 {
+		s.drainEventFD()
+		s.word.Store(0)
+	}
+}
+
+func (b *slab) grow() {
+	chunk := mapMemory(chunkSize)
+	for off := uintptr(0); off < chunkSize; off += slotSize {
+		b.free = append(b.free, (*slot)(unsafe.Add(chunk, off)))
+	}
+	b.total += chunkSize / slotSize
+}
+
+func (b *slab) inUse() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total - len(b.free)
+}

@@ -1,0 +1,163 @@
+package cancel
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// The low bits of Token.state hold the decision and the end of the token's
+// life, the rest counts its borrows (see Acquire).
+const (
+	cancelled uint64 = 1 << iota
+	completed
+	closed
+	borrow
+
+	decided = cancelled | completed
+)
+
+// A Token is decided once: live, then cancelled with a cause, or completed.
+//
+// The zero Token is live and ready for use. It must not be copied after first
+// use. Its methods may be called from any number of goroutines at once.
+type Token struct {
+	state atomic.Uint64
+	slot  atomic.Pointer[slot]    // the C-visible word, once somebody asked for it
+	done  atomic.Pointer[doneCtx] // the Done channel, once somebody asked for it
+
+	mu       sync.Mutex
+	cause    error
+	pending  list // callbacks that may still start
+	running  list // callbacks that have started, or are about to
+	panicked list // callbacks whose panic nobody has taken yet
+	drained  chan struct{}
+}
+
+// Cancel decides that t is cancelled, for the given cause, and reports whether
+// it did: false means that t had been decided before. A nil cause is
+// [context.Canceled].
+//
+// When Cancel returns true, the flag word has been set, the Done channel has
+// been closed, and every registered callback has been handed to a goroutine of
+// its own, in this order. Cancel does not wait for callbacks to start or end.
+func (t *Token) Cancel(cause error) bool {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	t.mu.Lock()
+	if t.state.Load()&decided != 0 {
+		t.mu.Unlock()
+		return false
+	}
+	t.cause = cause // before the state that publishes it
+	t.state.Or(cancelled)
+	if s := t.slot.Load(); s != nil {
+		s.set()
+	}
+	first := t.running.takeAll(&t.pending)
+	d := t.done.Load()
+	t.mu.Unlock()
+
+	if d != nil {
+		d.cancel(cause)
+	}
+	for n := first; n != nil; {
+		next := n.handoff // n may be recycled as soon as its goroutine runs
+		go n.run(t, cause)
+		n = next
+	}
+	return true
+}
+
+// Complete decides that t is completed, and reports whether it did: false means
+// that t had been decided before. After Complete has returned true no callback
+// of t starts, ever; those registered are forgotten. Done is never closed.
+func (t *Token) Complete() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.completeLocked()
+}
+
+func (t *Token) completeLocked() bool {
+	if t.state.Load()&decided != 0 {
+		return false
+	}
+	t.state.Or(completed)
+	t.pending.recycleAll()
+	return true
+}
+
+// Close says that t's owner is done with it: a live token is completed, no
+// callback starts from here on, not even for a late registration on a cancelled
+// token, and Acquire fails. The flag's memory is recycled when the last borrow
+// has been released, at once if there is none. Close does not wait for running
+// callbacks (see Drain) and may be called more than once.
+//
+// A token whose Flag was used and that is never closed keeps its 256 bytes of
+// off-heap memory for good.
+func (t *Token) Close() {
+	t.mu.Lock()
+	t.completeLocked()
+	before := t.state.Or(closed)
+	t.mu.Unlock()
+	// Of Close and the last Release, exactly one sees both "closed" and "no
+	// borrow left" first: both are read-modify-writes of the same word.
+	if before&closed == 0 && before/borrow == 0 {
+		t.recycleSlot()
+	}
+}
+
+// Acquire borrows t for one native call: the flag's memory stays t's until the
+// matching Release, even if t is closed before. It reports false, and borrows
+// nothing, if t is closed already.
+func (t *Token) Acquire() bool {
+	for {
+		s := t.state.Load()
+		if s&closed != 0 {
+			return false
+		}
+		if t.state.CompareAndSwap(s, s+borrow) {
+			return true
+		}
+	}
+}
+
+// Release gives back one borrow. The caller must not touch the flag's memory,
+// and no C code may read it on the caller's behalf, after Release.
+func (t *Token) Release() {
+	s := t.state.Add(^(borrow - 1)) // minus borrow
+	if s&closed != 0 && s/borrow == 0 {
+		t.recycleSlot()
+	}
+}
+
+// Reset makes a closed token live again, for a pool of tokens. It panics unless t
+// is closed, not borrowed, and drained with no panic left to deliver. Old
+// registrations stay harmless. The caller must know that nobody will Cancel,
+// Complete or Close t on behalf of its previous life, and that no context built
+// around it is left.
+func (t *Token) Reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state.Load(); s&closed == 0 || s/borrow != 0 || t.running.head != nil || t.panicked.head != nil {
+		panic("cancel: Reset of a token that is in use")
+	}
+	t.cause = nil
+	t.done.Store(nil)
+	t.state.Store(0)
+}
+
+// Cancelled reports whether t was decided cancelled.
+func (t *Token) Cancelled() bool { return t.state.Load()&cancelled != 0 }
+
+// Completed reports whether t was decided completed.
+func (t *Token) Completed() bool { return t.state.Load()&completed != 0 }
+
+// Cause returns the cause that t was cancelled with, nil if it was not.
+func (t *Token) Cause() error {
+	if t.state.Load()&cancelled == 0 {
+		return nil
+	}
+	return t.cause // published by the state, never written again
+}

@@ -1,0 +1,50 @@
+package cancel
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const futexWakePrivate = 1 | 128 // FUTEX_WAKE | FUTEX_PRIVATE_FLAG, futex(2)
+
+// wake makes the eventfd readable and wakes the threads asleep on the word.
+func (s *slot) wake() {
+	if s.eventfd != 0 {
+		s.signalEventFD()
+	}
+	// A thread adds itself to waiters before it checks the word and sleeps; we
+	// store the word before we load waiters. One of the two sees the other.
+	if s.waiters.Load() != 0 {
+		unix.Syscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWakePrivate, math.MaxInt32)
+	}
+}
+
+func (s *slot) signalEventFD() {
+	one := [8]byte{1, 1, 1, 1, 1, 1, 1, 1} // any non-zero value, whatever the byte order
+	unix.Write(int(s.eventfd-1), one[:])   // fails only if readable already
+}
+
+func (s *slot) openEventFD() (int, error) {
+	if s.eventfd == 0 {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			return -1, fmt.Errorf("cancel: eventfd: %w", err)
+		}
+		s.eventfd = int32(fd) + 1
+		if s.word.Load() != 0 {
+			s.signalEventFD()
+		}
+	}
+	return int(s.eventfd - 1), nil
+}
+
+// drainEventFD makes the descriptor unreadable for the slot's next owner.
+func (s *slot) drainEventFD() {
+	if s.eventfd != 0 {
+		var count [8]byte
+		unix.Read(int(s.eventfd-1), count[:])
+	}
+}

@@ -1,0 +1,84 @@
+package native
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hangup-go/hangup/cancel"
+)
+
+// A Call is one running call, passed to the function that makes it. Its methods
+// may be used from any goroutine until the function returns. Calls are reused:
+// after that they panic, or act on a later call.
+type Call struct {
+	tok *cancel.Token // decides this call: the context's own, or &own; nil between calls
+	own cancel.Token
+
+	// A context without a token of ours is followed by context.AfterFunc.
+	ctx   context.Context
+	stop  func() bool
+	fire  func()
+	fired chan struct{}
+
+	announced atomic.Bool // a callback was or is being registered
+	mu        sync.Mutex
+	callbacks []callback
+	started   int // callbacks that have started, counted on leaving
+
+	// A call on a goroutine of its own (see worker).
+	job    job
+	done   chan struct{}
+	panic  *cancel.PanicError
+	goexit bool
+}
+
+// A sync.Pool may drop Calls at any time; nothing but memory is lost.
+var calls = sync.Pool{New: func() any {
+	c := &Call{fired: make(chan struct{}, 1), done: make(chan struct{}, 1)}
+	c.fire = func() {
+		c.own.Cancel(context.Cause(c.ctx))
+		c.fired <- struct{}{}
+	}
+	return c
+}}
+
+// Flag returns the word that C reads to learn that the call is cancelled. Its
+// memory is valid until the function has returned, and shared with other calls
+// of the same request: C must not write it.
+func (c *Call) Flag() cancel.Flag {
+	return c.token().Flag()
+}
+
+// Cancelled reports whether the call has been cancelled so far.
+func (c *Call) Cancelled() bool {
+	return c.token().Cancelled()
+}
+
+// OnCancel registers f to be called with the cause if the call is cancelled: at
+// most once, on a goroutine of its own, never before OnCancel was called and
+// never after the function has returned. Do and Inline wait for an f that is
+// running when the function returns, so f may use what the function's caller
+// frees afterwards; what the function itself frees must outlive f: call
+// StopAndWait of the registration first.
+//
+// f is for cancel functions that are level-triggered or sticky. A sticky one has
+// to be reset before the handle's next use. For one that is lost when it comes
+// before the library was entered, use OnCancelRepeat.
+func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.token()
+	c.announced.Store(true)
+	r := t.OnCancel(f)
+	c.callbacks = append(c.callbacks, callback{r, nil})
+	return r
+}
+
+// token returns what decides the call.
+func (c *Call) token() *cancel.Token {
+	if c.tok == nil {
+		panic("native: Call used after its function returned")
+	}
+	return c.tok
+}

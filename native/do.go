@@ -1,0 +1,77 @@
+package native
+
+import (
+	"context"
+	"runtime"
+)
+
+// Do calls fn on a goroutine of its own, taken from a set of parked ones, and
+// returns what fn returned once fn has returned and every callback of the call
+// has ended. While fn runs, the end of ctx sets the call's flag and starts the
+// call's callbacks; Do goes on waiting, as only fn knows when C has stopped.
+//
+// If fn succeeded, its result is returned with a nil error, even if ctx was done
+// meanwhile. If fn failed on a cancelled call, the error is an [*Error] that
+// matches both the context's cause and fn's error. If ctx is done beforehand, fn
+// is not called and the error is an [*Error] with a nil Err. A panic in fn or in
+// a callback is raised again here, as a [*cancel.PanicError]; so is
+// runtime.Goexit.
+//
+// If ctx, or a context it was derived from without a deadline or cancel function
+// of its own, is one of httpwire's, Do costs no goroutine, channel or allocation
+// of its own; any other context is followed with [context.AfterFunc].
+//
+// Without cgo Do calls nothing and returns an error that matches
+// [errors.ErrUnsupported].
+func Do[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
+	c, err := enter(ctx)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	j := jobOf[T](c)
+	j.fn = fn
+	workers.get().in <- c
+	<-c.done
+
+	v, err := j.v, j.err
+	*j = typedJob[T]{}
+	p, goexit := c.panic, c.goexit
+	c.recycle()
+	if p != nil {
+		panic(p)
+	}
+	if goexit {
+		runtime.Goexit()
+	}
+	return v, err
+}
+
+// A job is the function of one call and room for its result. Calls keep theirs,
+// so that a program that makes calls of one type allocates none.
+type job interface {
+	run(*Call)
+	failed() bool
+}
+
+type typedJob[T any] struct {
+	fn  func(*Call) (T, error)
+	v   T
+	err error
+}
+
+func (j *typedJob[T]) run(c *Call) {
+	v, err := j.fn(c)
+	j.v, j.err = v, c.outcome(err)
+}
+
+func jobOf[T any](c *Call) *typedJob[T] {
+	if j, ok := c.job.(*typedJob[T]); ok {
+		return j
+	}
+	j := new(typedJob[T])
+	c.job = j
+	return j
+}
+
+func (j *typedJob[T]) failed() bool { return j.err != nil }

@@ -1,0 +1,38 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// An Error is the error of a cancelled call. It matches, with [errors.Is] and
+// [errors.As], the cause, what the call itself said, and [context.Canceled] or
+// [context.DeadlineExceeded], whichever the context's Err returned.
+type Error struct {
+	Cause error // why the call was cancelled: the context's cause
+	Err   error // what the call returned; nil if it was never made
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("native: call not started: %v", e.Cause)
+	}
+	return fmt.Sprintf("native: call cancelled (%v): %v", e.Cause, e.Err)
+}
+
+// Unwrap returns the cause and, if the call was made, its error.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Cause}
+	}
+	return []error{e.Cause, e.Err}
+}
+
+// Is makes the error match context.Canceled, as ctx.Err() does for every cause
+// but a deadline. A deadline matches through the cause.
+func (e *Error) Is(target error) bool {
+	return target == context.Canceled && !errors.Is(e.Cause, context.DeadlineExceeded)
+}
+
+var errNoCgo = fmt.Errorf("native: built without cgo: %w", errors.ErrUnsupported)

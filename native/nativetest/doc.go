@@ -1,0 +1,4 @@
+//go:build !cgo
+
+// Package nativetest is empty without cgo.
+package nativetest

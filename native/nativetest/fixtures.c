@@ -1,0 +1,89 @@
+#define _POSIX_C_SOURCE 200809L
+#include "fixtures.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t now(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t load(void *word) {
+	return atomic_load_explicit((_Atomic uint64_t *)word, memory_order_acquire);
+}
+
+static void enter(void *inside) {
+	if (inside)
+		atomic_store_explicit((_Atomic uint64_t *)inside, 1, memory_order_release);
+}
+
+uint64_t ht_read(void *word) { return load(word); }
+
+int ht_spin(void *word, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (load(word))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_int(int (*poll)(void *), void *user, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (poll(user))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_bool(bool (*poll)(void *), void *user, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (poll(user))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+struct ht_engine {
+	bool sticky;
+	_Atomic int running;
+	_Atomic int interrupted;
+};
+
+ht_engine *ht_engine_new(bool sticky) {
+	ht_engine *e = calloc(1, sizeof *e);
+	if (e)
+		e->sticky = sticky;
+	return e;
+}
+
+void ht_engine_free(ht_engine *e) { free(e); }
+
+int ht_engine_run(ht_engine *e, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	int stopped = 0;
+	atomic_store(&e->running, 1);
+	enter(inside);
+	do {
+		stopped = atomic_load(&e->interrupted);
+	} while (!stopped && now() < end);
+	atomic_store(&e->running, 0);
+	if (!e->sticky)
+		atomic_store(&e->interrupted, 0);
+	return stopped;
+}
+
+void ht_engine_cancel(ht_engine *e) {
+	if (e->sticky || atomic_load(&e->running))
+		atomic_store(&e->interrupted, 1);
+}
+
+void ht_engine_reset(ht_engine *e) { atomic_store(&e->interrupted, 0); }

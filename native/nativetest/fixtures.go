@@ -1,0 +1,90 @@
+//go:build cgo
+
+// Package nativetest holds C fixtures that block the way real libraries do, for
+// the tests and benchmarks of package native.
+package nativetest
+
+/*
+#cgo CFLAGS: -std=c11 -O2 -Wall -Wextra -Werror
+#include "fixtures.h"
+
+// Calls through function pointers that Go has as unsafe.Pointer.
+static int run_int(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; int (*f)(void *); } u = { .p = poll };
+	return ht_run_int(u.f, user, ns, inside);
+}
+static int run_bool(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; bool (*f)(void *); } u = { .p = poll };
+	return ht_run_bool(u.f, user, ns, inside);
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// ErrStopped is what a fixture returns when it was cancelled.
+var ErrStopped = errors.New("nativetest: stopped")
+
+// Inside is a word that a fixture sets once it runs, in memory pinned by the
+// caller or global. A nil *Inside is not written.
+type Inside struct{ word atomic.Uint64 }
+
+// Wait waits until the fixture has entered, yielding the processor.
+func (in *Inside) Wait() {
+	for in.word.Load() == 0 {
+		runtime.Gosched()
+	}
+}
+
+// Read is the cheapest native call: it returns the word at p.
+func Read(p unsafe.Pointer) uint64 { return uint64(C.ht_read(p)) }
+
+// Spin computes in C until the word at p is set, for d at most.
+func Spin(p unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.ht_spin(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunInt computes in C and calls poll, an int (*)(void *), with user.
+func RunInt(poll, user unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.run_int(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunBool computes in C and calls poll, a bool (*)(void *), with user.
+func RunBool(poll, user unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.run_bool(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// An Engine has a cancel function to be called from another thread. It is owned
+// by its maker, who frees it when no Run and no Cancel can be under way.
+type Engine struct{ e *C.ht_engine }
+
+// NewEngine returns an engine whose cancel is lost when nothing runs or, if
+// sticky, hits the next run.
+func NewEngine(sticky bool) *Engine { return &Engine{C.ht_engine_new(C.bool(sticky))} }
+
+// Run computes in C until cancelled, for d at most.
+func (e *Engine) Run(d time.Duration, in *Inside) error {
+	return stopped(C.ht_engine_run(e.e, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// Cancel asks the run to stop.
+func (e *Engine) Cancel() { C.ht_engine_cancel(e.e) }
+
+// Reset takes back a cancel that stuck.
+func (e *Engine) Reset() { C.ht_engine_reset(e.e) }
+
+// Free frees the engine.
+func (e *Engine) Free() { C.ht_engine_free(e.e) }
+
+func stopped(rc C.int) error {
+	if rc != 0 {
+		return ErrStopped
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+/* C code that blocks in the ways real libraries do, for tests and benchmarks. */
+#ifndef HANGUP_FIXTURES_H
+#define HANGUP_FIXTURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Reads the word once and returns it: the cheapest native call there is. */
+uint64_t ht_read(void *word);
+
+/* Computes until *word is set (returns 1) or for ns nanoseconds (returns 0).
+ * Sets *inside to 1 once it has entered, unless inside is NULL. */
+int ht_spin(void *word, uint64_t ns, void *inside);
+
+/* The same for a library that takes an abort callback. */
+int ht_run_int(int (*poll)(void *), void *user, uint64_t ns, void *inside);
+int ht_run_bool(bool (*poll)(void *), void *user, uint64_t ns, void *inside);
+
+/* An engine with a cancel function that does nothing unless a run is inside
+ * (sqlite3_interrupt), or that sticks until the next run if none is (ONNX
+ * Runtime's terminate). Owned by the caller: ht_engine_free once nothing runs. */
+typedef struct ht_engine ht_engine;
+ht_engine *ht_engine_new(bool sticky);
+void ht_engine_free(ht_engine *e);
+int ht_engine_run(ht_engine *e, uint64_t ns, void *inside);
+void ht_engine_cancel(ht_engine *e);
+void ht_engine_reset(ht_engine *e);
+
+#endif

@@ -1,0 +1,60 @@
+package native
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hangup-go/hangup/cancel"
+)
+
+// A callback is one registered with a call, repeated or not.
+type callback struct {
+	cancel.Registration
+	repeat *repetition // nil: once
+}
+
+// A repetition ends when the function has returned, or earlier on request.
+type repetition struct {
+	once   sync.Once
+	ending chan struct{}
+}
+
+func (r *repetition) end() { r.once.Do(func() { close(r.ending) }) }
+
+// OnCancelRepeat is like OnCancel for a cancel function that does nothing when it
+// comes before the library was entered (sqlite3_interrupt, PQcancel): once the
+// call is cancelled, f is called again and again on one goroutine, after 50 µs
+// at first and then at growing intervals of up to 10 ms, until the function has
+// returned.
+//
+// The returned stop ends that earlier, for a function that frees what f uses: when
+// stop returns, f is not running and never will. It may be called more than
+// once.
+func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.token()
+	c.announced.Store(true)
+	rep := &repetition{ending: make(chan struct{})}
+	r := t.OnCancel(func(cause error) { rep.run(func() { f(cause) }) })
+	c.callbacks = append(c.callbacks, callback{r, rep})
+	return func() {
+		rep.end()
+		r.StopAndWait()
+	}
+}
+
+func (r *repetition) run(f func()) {
+	pause := 50 * time.Microsecond
+	for {
+		f()
+		timer := time.NewTimer(pause)
+		select {
+		case <-r.ending:
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		pause = min(2*pause, 10*time.Millisecond)
+	}
+}

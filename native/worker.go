@@ -1,0 +1,122 @@
+package native
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hangup-go/hangup/cancel"
+)
+
+// A worker is a goroutine that makes calls, one at a time, and is parked between
+// them. It is not locked to a thread: a C call can't migrate, and a locked
+// hand-off costs twenty times as much.
+type worker struct {
+	in chan *Call // one place, so that a hand-off never waits; nil ends the worker
+
+	// Written by the worker alone, read by ReadStats.
+	started   atomic.Uint64
+	finished  [3]atomic.Uint64 // by outcome
+	callbacks atomic.Uint64
+}
+
+// crew is the set of workers. Idle ones are kept last in, first out, so that the
+// ones at the bottom are the longest idle and can be ended.
+type crew struct {
+	mu    sync.Mutex
+	all   map[*worker]struct{}
+	idle  []*worker
+	low   int   // fewest idle workers since the last trim
+	ended Stats // of workers that are no more
+	timer *time.Timer
+}
+
+var workers = crew{all: make(map[*worker]struct{})}
+
+// trimEvery is how long a worker may be idle, up to twice.
+const trimEvery = 5 * time.Second
+
+func (s *crew) get() *worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		w := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.low = min(s.low, n-1)
+		return w
+	}
+	w := &worker{in: make(chan *Call, 1)}
+	s.all[w] = struct{}{}
+	go w.loop()
+	return w
+}
+
+func (s *crew) put(w *worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = append(s.idle, w)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(trimEvery, s.trim)
+	}
+}
+
+// trim ends the workers that nobody has needed since the last trim.
+func (s *crew) trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.idle[:s.low] {
+		s.ended.add(w)
+		delete(s.all, w)
+		w.in <- nil // an idle worker's place is free: this never waits
+	}
+	n := copy(s.idle, s.idle[s.low:])
+	clear(s.idle[n:])
+	s.idle = s.idle[:n]
+	s.low = n
+	if n == 0 {
+		s.timer = nil
+		return
+	}
+	s.timer.Reset(trimEvery)
+}
+
+func (w *worker) loop() {
+	for c := <-w.in; c != nil; c = <-w.in {
+		w.serve(c)
+	}
+}
+
+// serve makes one call and tells its caller. Whatever fn does, panic or
+// runtime.Goexit, ends up with the caller (N9).
+func (w *worker) serve(c *Call) {
+	w.started.Add(1)
+	returned := false
+	defer func() {
+		if !returned {
+			if v := recover(); v != nil {
+				c.panic = cancel.Recovered(v)
+			} else {
+				c.goexit = true
+				go w.loop() // this goroutine ends; the worker goes on
+			}
+		}
+		w.finish(c)
+	}()
+	c.job.run(c)
+	returned = true
+}
+
+func (w *worker) finish(c *Call) {
+	o := c.ended()
+	if p := c.leave(); c.panic == nil {
+		c.panic = p
+	}
+	w.finished[o].Add(1)
+	if c.started > 0 {
+		w.callbacks.Add(uint64(c.started))
+	}
+	// The worker is free before its caller runs again: the caller's next call
+	// finds it.
+	workers.put(w)
+	c.done <- struct{}{}
+}

@@ -13,7 +13,7 @@ type node struct {
 	prev *node
 	next *node
 
-	f       func(error)
+	f       func(error)   // nil if the node is free
 	handoff *node         // chain of nodes that Cancel is about to start
 	goid    uint64        // of the goroutine that runs f, once it does
 	ended   chan struct{} // made by the first goroutine that waits for f
@@ -22,18 +22,25 @@ type node struct {
 
 var nodes = sync.Pool{New: func() any { return new(node) }}
 
-func newNode(f func(error)) *node {
-	n := nodes.Get().(*node)
+// newNode returns a node for f: the one inside the token if it is free, as most
+// tokens have one callback at a time.
+func (t *Token) newNode(f func(error)) *node {
+	n := &t.inline
+	if n.f != nil {
+		n = nodes.Get().(*node)
+	}
 	n.f = f
 	return n
 }
 
-// recycle forgets the callback. n is on no list; every Registration for it goes
+// recycle forgets the callback and frees its node. n is on no list; every Registration for it goes
 // stale.
-func (n *node) recycle() {
+func (t *Token) recycle(n *node) {
 	n.gen.Add(1)
 	n.f, n.handoff, n.goid, n.panic = nil, nil, 0, nil
-	nodes.Put(n)
+	if n != &t.inline {
+		nodes.Put(n)
+	}
 }
 
 // A list is a doubly linked list of nodes, newest first.
@@ -70,9 +77,9 @@ func (l *list) takeAll(from *list) (first *node) {
 	return first
 }
 
-func (l *list) recycleAll() {
+func (t *Token) recycleAll(l *list) {
 	for n := l.head; n != nil; n = l.head {
 		l.remove(n)
-		n.recycle()
+		t.recycle(n)
 	}
 }

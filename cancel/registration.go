@@ -25,7 +25,7 @@ func (t *Token) OnCancel(f func(cause error)) Registration {
 		t.mu.Unlock()
 		return Registration{}
 	}
-	n := newNode(f)
+	n := t.newNode(f)
 	r := Registration{t: t, n: n, gen: n.gen.Load()}
 	if state&cancelled != 0 {
 		t.running.push(n)
@@ -58,7 +58,7 @@ func (r Registration) stopLocked() bool {
 		return false
 	}
 	r.t.pending.remove(r.n)
-	r.n.recycle()
+	r.t.recycle(r.n)
 	return true
 }
 
@@ -92,7 +92,7 @@ func (r Registration) StopAndWait() bool {
 	if n.gen.Load() == r.gen && n.on == &t.panicked {
 		p = n.panic
 		t.panicked.remove(n)
-		n.recycle()
+		t.recycle(n)
 	}
 	t.mu.Unlock()
 	if p != nil {

@@ -65,7 +65,7 @@ func (t *Token) ended(n *node, p *PanicError) {
 		n.panic = p
 		t.panicked.push(n)
 	} else {
-		n.recycle()
+		t.recycle(n)
 	}
 	if t.running.head == nil {
 		t.drained = nil
@@ -121,7 +121,7 @@ func (t *Token) Drain() {
 	}
 	p := n.panic
 	t.panicked.remove(n)
-	n.recycle()
+	t.recycle(n)
 	t.mu.Unlock()
 	panic(p)
 }

@@ -31,6 +31,7 @@ type Token struct {
 	pending  list // callbacks that may still start
 	running  list // callbacks that have started, or are about to
 	panicked list // callbacks whose panic nobody has taken yet
+	inline   node // the first callback's, so that most tokens need no other
 	drained  chan struct{}
 }
 
@@ -84,7 +85,7 @@ func (t *Token) completeLocked() bool {
 		return false
 	}
 	t.state.Or(completed)
-	t.pending.recycleAll()
+	t.recycleAll(&t.pending)
 	return true
 }
 

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -12,19 +11,16 @@ import (
 // may be used from any goroutine until the function returns. Calls are reused:
 // after that they panic, or act on a later call.
 type Call struct {
-	tok *cancel.Token // decides this call: the context's own, or &own; nil between calls
-	own cancel.Token
+	tok *cancel.Token // decides this call; nil between calls
+	own *follower     // set if tok is its token, and not the context's own
 
-	// A context without a token of ours is followed by context.AfterFunc.
-	ctx   context.Context
-	stop  func() bool
-	fire  func()
-	fired chan struct{}
+	follower *follower // this Call's, from its first need on
 
 	announced atomic.Bool // a callback was or is being registered
 	mu        sync.Mutex
 	callbacks []callback
-	started   int // callbacks that have started, counted on leaving
+	joining   []callback // the callbacks that leave is joining
+	started   int        // callbacks that have started, counted on leaving
 
 	// A call on a goroutine of its own (see worker).
 	job    job
@@ -34,14 +30,7 @@ type Call struct {
 }
 
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
-var calls = sync.Pool{New: func() any {
-	c := &Call{fired: make(chan struct{}, 1), done: make(chan struct{}, 1)}
-	c.fire = func() {
-		c.own.Cancel(context.Cause(c.ctx))
-		c.fired <- struct{}{}
-	}
-	return c
-}}
+var calls = sync.Pool{New: func() any { return &Call{done: make(chan struct{}, 1)} }}
 
 // Flag returns the word that C reads to learn that the call is cancelled. Its
 // memory is valid until the function has returned, and shared with other calls

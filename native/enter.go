@@ -27,10 +27,10 @@ func enter(ctx context.Context) (*Call, error) {
 		return nil, &Error{Cause: context.Cause(ctx)}
 	}
 	c := calls.Get().(*Call)
-	c.tok = &c.own
+	c.own = followerOf(c)
+	c.tok = &c.own.own
 	if ctx.Done() != nil {
-		c.ctx = ctx
-		c.stop = context.AfterFunc(ctx, c.fire)
+		c.own.start(ctx)
 	}
 	return c, nil
 }
@@ -42,66 +42,54 @@ func (c *Call) leave() (p *cancel.PanicError) {
 	if c.announced.Load() {
 		p = c.joinCallbacks()
 	}
-	t := c.tok
-	c.tok = nil
-	if t != &c.own {
+	t, f := c.tok, c.own
+	c.tok, c.own = nil, nil
+	switch {
+	case f == nil:
 		t.Release()
-		return p
+	case f.ctx != nil:
+		f.finish()
 	}
-	if c.stop != nil {
-		// Either the AfterFunc never runs, or it has begun: then it has cancelled
-		// c.own, or is about to, and must be done with it before the next call.
-		if !c.stop() {
-			<-c.fired
-		}
-		c.stop, c.ctx = nil, nil
-	}
-	c.own.Close()
-	c.own.Reset()
 	return p
 }
 
 // joinCallbacks stops every callback and waits for those that run, without the
-// lock: a callback that is running may register another.
+// lock: a callback that is running may register another, hence the loop.
 func (c *Call) joinCallbacks() (first *cancel.PanicError) {
-	for i := 0; ; i++ {
-		cb, ok := c.callback(i)
-		if !ok {
-			return first
+	for c.announced.Load() {
+		c.mu.Lock() // waits for an OnCancel that is under way
+		c.announced.Store(false)
+		c.callbacks, c.joining = c.joining, c.callbacks
+		c.mu.Unlock()
+		for i, cb := range c.joining {
+			c.joining[i] = callback{}
+			if cb.Stop() {
+				continue
+			}
+			if p := c.join(cb); first == nil {
+				first = p
+			}
 		}
-		prevented, p := cb.join()
-		if !prevented && c.tok.Cancelled() {
-			c.started++
-		}
-		if first == nil {
-			first = p
-		}
+		c.joining = c.joining[:0]
 	}
+	return first
 }
 
-// callback returns the ith callback; after the last one it forgets them all.
-func (c *Call) callback(i int) (callback, bool) {
-	c.mu.Lock() // waits for an OnCancel that is under way
-	defer c.mu.Unlock()
-	if i < len(c.callbacks) {
-		return c.callbacks[i], true
-	}
-	clear(c.callbacks)
-	c.callbacks = c.callbacks[:0]
-	c.announced.Store(false)
-	return callback{}, false
-}
-
-func (cb callback) join() (prevented bool, p *cancel.PanicError) {
+// join waits for a callback that has started, if it has.
+func (c *Call) join(cb callback) (p *cancel.PanicError) {
 	defer func() {
 		if v := recover(); v != nil {
 			p = cancel.Recovered(v)
 		}
 	}()
+	if c.tok.Cancelled() {
+		c.started++
+	}
 	if cb.repeat != nil {
 		cb.repeat.end()
 	}
-	return cb.StopAndWait(), nil
+	cb.StopAndWait()
+	return nil
 }
 
 // outcome makes the error of Do from what the function said. It is called before

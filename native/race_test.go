@@ -40,8 +40,8 @@ func TestDo_race(t *testing.T) {
 			})
 		}
 	})
-	if left := cancel.FlagsInUse() - slots; left != 0 {
-		t.Errorf("%d slots left behind", left)
+	if left := cancel.FlagsInUse() - slots; left > native.Followers() {
+		t.Errorf("%d slots left behind, %d followers keep one", left, native.Followers())
 	}
 }
 

@@ -1,0 +1,110 @@
+package native
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hangup-go/hangup/cancel"
+)
+
+// A follower makes a call follow a context that has no token of ours. To call
+// context.AfterFunc for each call would cost more than most calls; so a follower
+// only says that it follows, and the armer, which comes by once a millisecond,
+// calls AfterFunc for those that have been at it since its last round.
+//
+// Its word is generation << 2 | armed | active:
+//
+//	start:  idle    -> active          a store; the follower is its call's alone
+//	arm:    active  -> active | armed  a CAS, with mu held until stop is stored
+//	finish: active  -> idle            a CAS; nobody has looked, nobody will
+//	        armed   -> idle            after taking mu, stop, and the join
+//
+// The armer reads ctx only after its CAS, which fails for a call that has
+// finished and, as the generation differs, for any later one.
+type follower struct {
+	word atomic.Uint64
+	ctx  context.Context
+	own  cancel.Token // decides the call; live between calls
+
+	mu   sync.Mutex // held while arming
+	stop func() bool
+
+	fire  func()        // what AfterFunc calls
+	fired chan struct{} // one place: fire has been called and is done
+
+	seen uint64 // the armer's: the word at its last round
+}
+
+const (
+	active uint64 = 1 << iota
+	armed
+	generation
+)
+
+func newFollower() *follower {
+	f := &follower{fired: make(chan struct{}, 1)}
+	f.fire = func() {
+		f.own.Cancel(context.Cause(f.ctx))
+		f.fired <- struct{}{}
+	}
+	return f
+}
+
+// start makes f's token follow ctx until finish.
+func (f *follower) start(ctx context.Context) {
+	f.ctx = ctx
+	f.word.Store(f.word.Load() + generation | active)
+	// The word before the look: the armer, going to sleep, says so before its
+	// last round. One of the two sees the other.
+	if followers.asleep.Load() {
+		followers.wake()
+	}
+}
+
+// finish returns when no end of the context can reach f's token any more, and
+// makes the token live for the next call.
+func (f *follower) finish() {
+	w := f.word.Load()
+	if w&armed != 0 || !f.word.CompareAndSwap(w, w&^active) {
+		f.disarm()
+	}
+	f.ctx = nil
+	if f.own.Cancelled() {
+		f.own.Close()
+		f.own.Reset()
+	}
+}
+
+func (f *follower) disarm() {
+	f.mu.Lock() // waits until the armer has stored stop
+	stop := f.stop
+	f.stop = nil
+	f.mu.Unlock()
+	// Either fire is never called, or its goroutine has begun: then it has
+	// cancelled the token, or is about to, and must be done with it.
+	if !stop() {
+		<-f.fired
+	}
+	f.word.Store(f.word.Load() &^ (active | armed))
+}
+
+// arm registers f with its context if f has been active since word w was seen.
+func (f *follower) arm(w uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.word.CompareAndSwap(w, w|armed) {
+		f.stop = context.AfterFunc(f.ctx, f.fire)
+	}
+}
+
+// followerOf returns c's follower. A Call has one from its first need on, and
+// gives it back when the pool drops the Call.
+func followerOf(c *Call) *follower {
+	if c.follower == nil {
+		c.follower = followers.get()
+		runtime.AddCleanup(c, followers.put, c.follower)
+	}
+	return c.follower
+}

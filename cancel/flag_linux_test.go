@@ -1,7 +1,12 @@
 package cancel_test
 
 import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,13 +59,30 @@ func TestToken_eventFD(t *testing.T) {
 
 // C6: a thread asleep on the word is woken inside Cancel.
 func TestFlag_futex(t *testing.T) {
-	for range 100 {
+	for range 20 {
 		tok := new(cancel.Token)
 		f := tok.Flag()
-		woken := make(chan struct{})
-		go func() { defer close(woken); cancel.FutexWait(f) }()
+		tid, woken := make(chan int, 1), make(chan struct{})
+		go func() { defer close(woken); cancel.FutexWait(f, tid) }()
+		asleep(t, within(t, "the waiter's thread", tid))
 		tok.Cancel(errGone)
 		within(t, "the futex waiter", woken)
 		tok.Close()
 	}
+}
+
+// asleep waits until the thread is inside the futex system call
+// (/proc/pid/task/tid/syscall, proc(5)).
+func asleep(t *testing.T, tid int) {
+	t.Helper()
+	name := fmt.Sprintf("/proc/self/task/%d/syscall", tid)
+	call := fmt.Sprintf("%d ", unix.SYS_FUTEX)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		if data, err := os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		} else if strings.HasPrefix(string(data), call) {
+			return
+		}
+	}
+	t.Fatal("waited for the waiter to sleep")
 }

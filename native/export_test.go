@@ -6,3 +6,10 @@ func Followers() int {
 	defer followers.mu.Unlock()
 	return len(followers.all)
 }
+
+// ArmNow is a round of the armer, ahead of its time.
+func ArmNow() {
+	followers.mu.Lock()
+	defer followers.mu.Unlock()
+	followers.look()
+}

@@ -25,6 +25,21 @@ func TestDo_race(t *testing.T) {
 		n = 6_000
 	}
 	slots := cancel.FlagsInUse()
+	// Rounds without a pause: the armer meets every moment of a call's life.
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				native.ArmNow()
+				runtime.Gosched()
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
 	bothWays(t, func(t *testing.T, do doFunc) {
 		for name := range contexts(t) {
 			t.Run(name, func(t *testing.T) {

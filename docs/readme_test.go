@@ -28,7 +28,7 @@ func TestReadme_compiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
-	args := []string{"vet", "-overlay", filepath.Join(t.TempDir(), "overlay.json")}
+	args := []string{"build", "-o", t.TempDir(), "-overlay", filepath.Join(t.TempDir(), "overlay.json")}
 	for i, b := range blocks {
 		src := filepath.Join(t.TempDir(), "main.go")
 		if err := os.WriteFile(src, b[1], 0o644); err != nil {
@@ -42,7 +42,7 @@ func TestReadme_compiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(args[2], data, 0o644); err != nil {
+	if err := os.WriteFile(args[4], data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("go", args...)

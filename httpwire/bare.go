@@ -1,0 +1,43 @@
+package httpwire
+
+import (
+	"net"
+	"reflect"
+	"sync"
+)
+
+// bareConns are the connections of a server from a listener that is not ours. The
+// monitor works for them too, but nobody tells us of their close until the kernel
+// has dropped the registration; ConnState then does.
+type bareConns struct {
+	m sync.Map // net.Conn -> *tcp
+}
+
+// add returns the evidence for c, nil where there can be none.
+func (b *bareConns) add(c net.Conn) *tcp {
+	below := c
+	for {
+		nc, ok := below.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		below = nc.NetConn()
+	}
+	t := &tcp{bare: true}
+	t.bind(below)
+	if t.raw == nil || !theMonitor.works() || !reflect.TypeOf(c).Comparable() {
+		return nil
+	}
+	b.m.Store(c, t)
+	return t
+}
+
+// forget is called when c is closed or hijacked.
+func (b *bareConns) forget(c net.Conn) {
+	if !reflect.TypeOf(c).Comparable() {
+		return
+	}
+	if t, ok := b.m.LoadAndDelete(c); ok {
+		t.(*tcp).abandon()
+	}
+}

@@ -1,0 +1,126 @@
+package httpwire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
+
+// Options of [Configure]. The zero value works, and so does a nil pointer.
+type Options struct{}
+
+// Configure prepares srv to notice that its clients leave. It wraps srv's
+// Handler, ConnContext, ConnState and the HTTP/2 entries of TLSNextProto, and is
+// the last step before serving: what is set in srv afterwards is either ignored
+// or undoes it. A server that was configured before is left as it is.
+//
+// HTTP/2 is set up as srv would do it itself (Protocols, TLSNextProto and GODEBUG
+// http2server count), or by golang.org/x/net/http2.ConfigureServer, called before.
+//
+// Serve it on a wrapped [Listener], by [ListenAndServe] or [ListenAndServeTLS]:
+// without it, HTTP/1.1 has only the monitor, or off Linux only the context.
+func Configure(srv *http.Server, opts *Options) error {
+	if srv == nil {
+		panic("httpwire: nil server")
+	}
+	h := srv.Handler
+	if h == nil {
+		h = http.DefaultServeMux
+	}
+	if _, ok := h.(*configured); ok {
+		return nil
+	}
+	if err := setUpHTTP2(srv); err != nil {
+		return err
+	}
+	var bare bareConns
+	wrapConnContext(srv, &bare)
+	wrapConnState(srv, &bare)
+	wrapNextProtos(srv)
+	srv.Handler = &configured{Handler(h)}
+	return nil
+}
+
+// configured marks the handler of a configured server.
+type configured struct{ http.Handler }
+
+// wrapConnContext makes requests find their TCP connection.
+func wrapConnContext(srv *http.Server, bare *bareConns) {
+	inner := srv.ConnContext
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if inner != nil {
+			if ctx = inner(ctx, c); ctx == nil {
+				return nil // net/http says what it thinks of that
+			}
+		}
+		t := tcpOf(c)
+		if t == nil {
+			if t = bare.add(c); t == nil {
+				return ctx
+			}
+		}
+		_, t.tls = c.(*tls.Conn)
+		t.base = ctx
+		return context.WithValue(ctx, wire.Key, t)
+	}
+}
+
+// wrapConnState shows the user's hook the connection that net/http shows it, not
+// our frame reader in it; and forgets bare connections. They can only be
+// forgotten after their close, when the kernel has dropped the registration.
+func wrapConnState(srv *http.Server, bare *bareConns) {
+	inner := srv.ConnState
+	srv.ConnState = func(c net.Conn, state http.ConnState) {
+		if o, ok := c.(interface{ original() net.Conn }); ok {
+			c = o.original()
+		}
+		if state == http.StateClosed || state == http.StateHijacked {
+			bare.forget(c)
+		}
+		if inner != nil {
+			inner(c, state)
+		}
+	}
+}
+
+// tcpOf returns the evidence of a wrapped connection, also below TLS.
+func tcpOf(c net.Conn) *tcp {
+	for {
+		switch w := c.(type) {
+		case *conn:
+			return &w.tcp
+		case interface{ NetConn() net.Conn }:
+			c = w.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// setUpHTTP2 makes srv register its bundled HTTP/2 now, as it would when it
+// starts to serve: it is done by ServeTLS before anything else. The names of the
+// files then end ServeTLS, before it touches the listener.
+func setUpHTTP2(srv *http.Server) error {
+	if srv.TLSConfig != nil {
+		// A listener may have been made of this one already: "h2" must not
+		// appear in it behind the owner's back.
+		srv.TLSConfig = srv.TLSConfig.Clone()
+	}
+	err := srv.ServeTLS(deadListener{}, "\x00", "\x00")
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return nil
+	}
+	return err
+}
+
+type deadListener struct{}
+
+func (deadListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (deadListener) Close() error              { return nil }
+func (deadListener) Addr() net.Addr            { return &net.TCPAddr{} }

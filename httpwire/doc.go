@@ -1,0 +1,22 @@
+// Package httpwire tells an HTTP handler that its client has left.
+//
+// [Configure] prepares an http.Server, for HTTP/1.1 and HTTP/2; package
+// httpwire/h3 does the same for HTTP/3. From then on r.Context() is done as soon
+// as the client of r leaves, with a [*Disconnect] as its [context.Cause], and
+// [OnDisconnect] registers a callback for this, and for nothing else: a local
+// deadline, a limit, a shutdown, a panic or the handler's normal return is never
+// reported as a disconnect.
+//
+// The handler is only told. It is never killed, and it returns when it likes.
+//
+// What counts is evidence from the wire. On HTTP/1.1 under Linux that is an
+// event of the connection monitor, one epoll instance and one goroutine for all
+// connections, which sees a close behind unread data, where net/http does not
+// look; and the errors and the TCP state that the wrapped connection of
+// [Listener] sees. On HTTP/2 it is the frames and the end of the connection.
+//
+// Limits. A FIN can't be told from a half-close: both count as closed. A FIN that
+// is stuck behind more unread data than the receive window holds is not seen.
+// http.MaxBytesReader can't tell a wrapped ResponseWriter that the limit was hit,
+// so the connection is not closed early for it.
+package httpwire

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package httpwire_test
+
+import "errors"
+
+var errConnReset = errors.New("connection reset")

@@ -1,0 +1,7 @@
+//go:build unix
+
+package httpwire_test
+
+import "syscall"
+
+const errConnReset = syscall.ECONNRESET

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package httpwire
+
+func Monitored() int { return -1 }

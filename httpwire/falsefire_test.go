@@ -1,0 +1,316 @@
+package httpwire_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/hangup-go/hangup/httpwire"
+)
+
+// request sends a request of the server's protocol and keeps the connection open.
+// Its body, if it has one, never ends.
+func (s *server) request(t testing.TB, method, path string) (leave func()) {
+	t.Helper()
+	if s.proto == httpwire.HTTP2 {
+		c := s.h2(t)
+		id := c.headers(method, path, method != "POST")
+		c.flush()
+		return func() { c.reset(id, http2.ErrCodeCancel) }
+	}
+	c, below := s.dial(t)
+	head := method + " %s HTTP/1.1\r\nHost: h\r\n"
+	if method == "POST" {
+		head += "Content-Length: 10\r\n"
+	}
+	send(t, c, head+"\r\n", path)
+	return func() {
+		must(t, below.SetLinger(0))
+		must(t, below.Close())
+	}
+}
+
+// A ruse cancels the standard context although the client is there.
+type ruse struct {
+	name   string
+	proto  httpwire.Protocol // 0: all
+	method string
+	set    func(*http.Server)
+	do     func(w http.ResponseWriter, r *http.Request) error // in the handler
+	after  func(t *testing.T, s *server)                      // in the test, once do has returned
+	stays  bool                                               // the context is not cancelled
+	cause  error                                              // of the context, context.Canceled if nil
+}
+
+var errBase = errors.New("base context cancelled")
+
+var ruses = []ruse{
+	{name: "read deadline in the past", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+		return http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
+	}},
+	{name: "read deadline soon", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+		return http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	}},
+	{name: "ReadTimeout in a slow body", proto: httpwire.HTTP1, method: "POST",
+		set: func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond },
+		do: func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := io.ReadAll(r.Body); err == nil {
+				return errors.New("the body was read")
+			}
+			return nil
+		}},
+	{name: "WriteTimeout in a write", proto: httpwire.HTTP1,
+		set: func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond }, do: writeUntilError},
+	{name: "write deadline", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		return writeUntilError(w, r)
+	}},
+	{name: "WriteTimeout", proto: httpwire.HTTP2,
+		set: func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond }},
+	{name: "write deadline", proto: httpwire.HTTP2, do: func(w http.ResponseWriter, r *http.Request) error {
+		return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	}},
+	{name: "read deadline", proto: httpwire.HTTP2, method: "POST", stays: true, do: func(w http.ResponseWriter, r *http.Request) error {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := io.ReadAll(r.Body); err == nil {
+			return errors.New("the body was read")
+		}
+		return nil
+	}},
+	{name: "Server.Close", after: func(t *testing.T, s *server) { _ = s.Close() }},
+	{name: "Server.Close with a body unread", method: "POST", stays: true, after: func(t *testing.T, s *server) { _ = s.Close() }},
+	{name: "Server.Shutdown", stays: true, after: func(t *testing.T, s *server) {
+		ctx, stop := context.WithTimeout(context.Background(), time.Millisecond)
+		defer stop()
+		_ = s.Shutdown(ctx)
+	}},
+	{name: "HEAD and Flush", proto: httpwire.HTTP2, method: "HEAD", do: func(w http.ResponseWriter, r *http.Request) error {
+		_ = begin(w, r) // may say that the stream has ended
+		return nil
+	}},
+}
+
+func writeUntilError(w http.ResponseWriter, _ *http.Request) error {
+	b := make([]byte, 1<<20)
+	for range 10000 {
+		if _, err := w.Write(b); err != nil {
+			return nil
+		}
+	}
+	return errors.New("no write failed")
+}
+
+// H3: nothing that the server does itself is a disconnect. The context keeps the
+// meaning that net/http gives it (H6).
+func TestOnDisconnect_falseFires(t *testing.T) {
+	for _, x := range ruses {
+		t.Run(x.name, func(t *testing.T) {
+			each(t, x.proto, func(t *testing.T, v variant) {
+				var vs visits
+				s := vs.serve(t, v, func(s *http.Server) {
+					if x.set != nil {
+						x.set(s)
+					}
+				})
+				visit := vs.hold(t, "/", x.do)
+				method := x.method
+				if method == "" {
+					method = "GET"
+				}
+				s.request(t, method, "/")
+				receive(t, visit.ready, "the handler")
+				if x.after != nil {
+					x.after(t, s)
+				}
+				if !x.stays {
+					receive(t, visit.ctx.Done(), "the context to be done")
+				}
+				visit.end(t, 0)
+				if c := context.Cause(visit.ctx); c != context.Canceled {
+					t.Errorf("cause = %v, want context.Canceled", c)
+				}
+			})
+		})
+	}
+}
+
+// H3: a cancelled base context is no disconnect, and its cause comes through.
+func TestOnDisconnect_baseContext(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		base, stop := context.WithCancelCause(context.Background())
+		defer stop(nil)
+		var vs visits
+		s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
+		visit := vs.hold(t, "/", nil)
+		s.request(t, "GET", "/")
+		receive(t, visit.ready, "the handler")
+		stop(errBase)
+		receive(t, visit.ctx.Done(), "the context to be done")
+		if c := context.Cause(visit.ctx); c != errBase {
+			t.Errorf("cause = %v, want %v", c, errBase)
+		}
+		visit.end(t, 0)
+	})
+}
+
+// H3: http.TimeoutHandler's deadline is no disconnect, though its handler goes on
+// after ServeHTTP.
+func TestOnDisconnect_timeoutHandler(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		ctxs, release, ended := make(chan context.Context, 1), make(chan struct{}), make(chan struct{})
+		fired := make(chan *httpwire.Disconnect, 1)
+		inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
+			if _, err := httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) { fired <- d }); err != nil {
+				t.Error(err)
+			}
+			ctxs <- r.Context()
+			<-release
+		})
+		s := v.start(t, http.TimeoutHandler(inner, 20*time.Millisecond, "too late"))
+		s.request(t, "GET", "/")
+		ctx := receive(t, ctxs, "the handler")
+		receive(t, ctx.Done(), "the timeout")
+		if ctx.Err() != context.DeadlineExceeded {
+			t.Errorf("Err = %v, want context.DeadlineExceeded", ctx.Err())
+		}
+		close(release)
+		receive(t, ended, "the handler to return")
+		select {
+		case d := <-fired:
+			t.Errorf("fired %v for a timeout", d)
+		default:
+		}
+	})
+}
+
+// H3, rule 1: neither the handler's return nor its panic is a disconnect.
+func TestOnDisconnect_normalEnd(t *testing.T) {
+	boom := func(v any) func(http.ResponseWriter, *http.Request) error {
+		return func(http.ResponseWriter, *http.Request) error { panic(v) }
+	}
+	ends := map[string]func(http.ResponseWriter, *http.Request) error{
+		"return": func(http.ResponseWriter, *http.Request) error { return nil },
+		"abort":  boom(http.ErrAbortHandler), "panic": boom("boom"),
+	}
+	for name, do := range ends {
+		t.Run(name, func(t *testing.T) {
+			each(t, 0, func(t *testing.T, v variant) {
+				var vs visits
+				s := vs.serve(t, v)
+				visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) { _ = do(w, r) })
+				s.request(t, "GET", "/")
+				visit.end(t, 0)
+			})
+		})
+	}
+}
+
+// Rule 3: once the response is complete the client may leave as it likes.
+func TestOnDisconnect_responseComplete(t *testing.T) {
+	flush := func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() }
+	responses := []struct {
+		name, method string
+		proto        httpwire.Protocol
+		do           func(w http.ResponseWriter, r *http.Request) error
+	}{
+		{"all of Content-Length", "GET", 0, func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Content-Length", "5")
+			_, _ = io.WriteString(w, "hello")
+			return flush(w)
+		}},
+		{"HEAD", "HEAD", httpwire.HTTP1, func(w http.ResponseWriter, r *http.Request) error { return flush(w) }},
+		{"204", "GET", 0, func(w http.ResponseWriter, r *http.Request) error {
+			w.WriteHeader(http.StatusNoContent)
+			return flush(w)
+		}},
+		{"304", "GET", 0, func(w http.ResponseWriter, r *http.Request) error {
+			w.WriteHeader(http.StatusNotModified)
+			return flush(w)
+		}},
+		{"one large write", "GET", httpwire.HTTP2, func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Content-Length", "20000")
+			_, err := w.Write(make([]byte, 20000))
+			return err
+		}},
+	}
+	for _, x := range responses {
+		t.Run(x.name, func(t *testing.T) {
+			each(t, x.proto, func(t *testing.T, v variant) {
+				var vs visits
+				s := vs.serve(t, v)
+				visit := vs.hold(t, "/", x.do)
+				leave := s.request(t, x.method, "/")
+				receive(t, visit.ready, "the handler")
+				leave()
+				if x.name != "204" && x.name != "304" || v.proto == httpwire.HTTP1 {
+					receive(t, visit.ctx.Done(), "the context to be done")
+				}
+				visit.end(t, 0)
+				if c := context.Cause(visit.ctx); c != context.Canceled {
+					t.Errorf("cause = %v, want context.Canceled", c)
+				}
+			})
+		})
+	}
+}
+
+// Rule 3, the other side: a response that is not flushed, or not whole, is not
+// complete.
+func TestOnDisconnect_responseIncomplete(t *testing.T) {
+	responses := map[string]func(w http.ResponseWriter, r *http.Request) error{
+		"not flushed": func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Content-Length", "5")
+			_, err := io.WriteString(w, "hello")
+			return err
+		},
+		"a byte missing": func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Content-Length", "6")
+			_, _ = io.WriteString(w, "hello")
+			return http.NewResponseController(w).Flush()
+		},
+		"no length": func(w http.ResponseWriter, r *http.Request) error {
+			_, _ = io.WriteString(w, "hello")
+			return http.NewResponseController(w).Flush()
+		},
+	}
+	for name, do := range responses {
+		t.Run(name, func(t *testing.T) {
+			each(t, 0, func(t *testing.T, v variant) {
+				var vs visits
+				s := vs.serve(t, v)
+				visit := vs.hold(t, "/", do)
+				leave := s.request(t, "GET", "/")
+				receive(t, visit.ready, "the handler")
+				leave()
+				d := receive(t, visit.fired, "OnDisconnect's callback")
+				visit.fired <- d
+				visit.gone(t, *d)
+			})
+		})
+	}
+}
+
+// H3: an HTTP/2 body longer than its Content-Length is the client's fault, but not
+// its leaving.
+func TestOnDisconnect_http2BodyTooLong(t *testing.T) {
+	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", nil)
+		c := s.h2(t)
+		id := c.headers("POST", "/", false, "content-length", "3")
+		c.flush()
+		receive(t, visit.ready, "the handler")
+		must(t, c.fr.WriteData(id, false, []byte("too long")))
+		c.flush()
+		receive(t, visit.ctx.Done(), "the context to be done")
+		visit.end(t, 0)
+	})
+}

@@ -1,0 +1,157 @@
+package httpwire_test
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// An h2client speaks HTTP/2 frame by frame.
+type h2client struct {
+	t     testing.TB
+	c     net.Conn
+	below *net.TCPConn
+	out   bytes.Buffer // frames to be sent in one write
+	fr    *http2.Framer
+	enc   *hpack.Encoder
+	head  bytes.Buffer
+	next  uint32
+
+	mu      sync.Mutex
+	ends    map[uint32]chan struct{} // closed at END_STREAM
+	data    map[uint32]int
+	gotData map[uint32]chan int // DATA bytes so far, after each frame
+	done    chan struct{}       // the reader has ended
+	write   sync.Mutex
+}
+
+func (s *server) h2(t testing.TB) *h2client {
+	t.Helper()
+	c, below := s.dial(t)
+	h := &h2client{t: t, c: c, below: below, next: 1,
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{})}
+	h.fr = http2.NewFramer(&h.out, c)
+	h.enc = hpack.NewEncoder(&h.head)
+	h.out.WriteString(http2.ClientPreface)
+	must(t, h.fr.WriteSettings())
+	h.flush()
+	go h.read()
+	t.Cleanup(func() {
+		_ = below.Close()
+		receive(t, h.done, "the client's reader")
+	})
+	return h
+}
+
+func (h *h2client) flush() {
+	h.t.Helper()
+	h.write.Lock()
+	defer h.write.Unlock()
+	_, err := h.c.Write(h.out.Bytes())
+	h.out.Reset()
+	must(h.t, err)
+}
+
+// headers appends HEADERS for a request; the caller flushes.
+func (h *h2client) headers(method, path string, endStream bool, more ...string) (id uint32) {
+	h.t.Helper()
+	id = h.next
+	h.next += 2
+	h.mu.Lock()
+	h.ends[id] = make(chan struct{})
+	h.gotData[id] = make(chan int, 1024)
+	h.mu.Unlock()
+	h.head.Reset()
+	scheme := "http"
+	if h.c != net.Conn(h.below) {
+		scheme = "https"
+	}
+	fields := append([]string{":method", method, ":scheme", scheme, ":authority", "localhost", ":path", path}, more...)
+	for i := 0; i < len(fields); i += 2 {
+		must(h.t, h.enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}))
+	}
+	must(h.t, h.fr.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: h.head.Bytes(), EndStream: endStream, EndHeaders: true,
+	}))
+	return id
+}
+
+// get sends a request without a body.
+func (h *h2client) get(path string) uint32 {
+	h.t.Helper()
+	id := h.headers("GET", path, true)
+	h.flush()
+	return id
+}
+
+func (h *h2client) reset(id uint32, code http2.ErrCode) {
+	h.t.Helper()
+	must(h.t, h.fr.WriteRSTStream(id, code))
+	h.flush()
+}
+
+func (h *h2client) end(id uint32) chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ends[id]
+}
+
+// await waits until n bytes of DATA have come on a stream.
+func (h *h2client) await(id uint32, n int) {
+	h.t.Helper()
+	h.mu.Lock()
+	c := h.gotData[id]
+	h.mu.Unlock()
+	for got := 0; got < n; {
+		got = receive(h.t, c, "DATA")
+	}
+}
+
+// read reads all there is. It has a framer of its own for its answers.
+func (h *h2client) read() {
+	defer close(h.done)
+	var out bytes.Buffer
+	fr := http2.NewFramer(&out, h.c)
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				_ = fr.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !f.IsAck() {
+				_ = fr.WritePing(true, f.Data)
+			}
+		case *http2.DataFrame:
+			h.mu.Lock()
+			h.data[f.StreamID] += len(f.Data())
+			select {
+			case h.gotData[f.StreamID] <- h.data[f.StreamID]:
+			default:
+			}
+			h.mu.Unlock()
+		}
+		if f.Header().Flags.Has(http2.FlagDataEndStream) &&
+			(f.Header().Type == http2.FrameData || f.Header().Type == http2.FrameHeaders) {
+			h.mu.Lock()
+			if c := h.ends[f.Header().StreamID]; c != nil {
+				close(c)
+			}
+			h.mu.Unlock()
+		}
+		if out.Len() > 0 {
+			h.write.Lock()
+			_, _ = h.c.Write(out.Bytes())
+			h.write.Unlock()
+			out.Reset()
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package httpwire
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
+
+// Handler returns a handler that watches each request while h serves it. It is
+// the middleware that [Configure] puts around the server's handler; applied
+// again to a request that is watched already it does nothing.
+//
+// When h returns or panics, the watch ends, r.Context() is done, and Handler
+// waits for the callbacks of [OnDisconnect] that are running: none outlives it. A
+// callback's panic becomes a panic of the handler, as a [*cancel.PanicError], or
+// http.ErrAbortHandler itself if the callback panicked with that.
+//
+// Without [Configure] the only evidence is the server's own context. Then a
+// disconnect says [SourceContext], what net/http does not notice is missed, and
+// Server.Close or a cancelled BaseContext during the handler is taken for one.
+func Handler(h http.Handler) http.Handler {
+	if h == nil {
+		panic("httpwire: nil handler")
+	}
+	if mw, ok := h.(*middleware); ok {
+		return mw
+	}
+	return &middleware{h}
+}
+
+type middleware struct{ next http.Handler }
+
+func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	if watchOf(r) != nil || r.Method == "PRI" {
+		// PRI is the preface of HTTP/2, on its way to x/net's h2c.NewHandler: a
+		// connection, not a request. Its requests must not find a watch of it.
+		mw.next.ServeHTTP(rw, r)
+		return
+	}
+	conn, _ := ctx.Value(wire.Key).(wire.Conn)
+	if conn != nil && int(conn.Proto()) != r.ProtoMajor {
+		conn = nil // the connection below the one that this request came on
+	}
+	if conn == nil && !onServer(ctx) {
+		mw.next.ServeHTTP(rw, r) // httptest
+		return
+	}
+	w := newWatch(rw, r, conn)
+	returned := false
+	defer func() { w.leave(r, returned) }()
+	if conn != nil {
+		w.id = conn.Attach(rw, r, w)
+	}
+	mw.next.ServeHTTP(w.present(), &w.req)
+	returned = true
+}
+
+// present returns the ResponseWriter for the handler.
+func (w *watch) present() http.ResponseWriter {
+	rw := w.rw.present()
+	if p, ok := w.conn.(wire.Presenter); ok {
+		return p.Present(w.id, rw)
+	}
+	return rw
+}
+
+// leave is the outermost defer: it ends the watch, before net/http cancels the
+// context, and hands over what the handler left in its copy of the request.
+func (w *watch) leave(r *http.Request, returned bool) {
+	if r.MultipartForm == nil {
+		r.MultipartForm = w.req.MultipartForm // the server removes its files
+	}
+	r.Pattern = w.req.Pattern // an outer middleware may log it
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if p, ok := v.(*cancel.PanicError); ok && errors.Is(p, http.ErrAbortHandler) {
+			v = http.ErrAbortHandler
+			if !returned {
+				return // a panic of the handler's own is more telling
+			}
+		}
+		panic(v)
+	}()
+	w.finish()
+}
+
+// watchOf returns the watch of r, nil if there is none. A watch of a connection
+// that was taken over, by x/net's h2c.NewHandler, is not its requests' watch.
+func watchOf(r *http.Request) *watch {
+	w, _ := r.Context().Value(watchKey{}).(*watch)
+	if w == nil || int(w.proto) != r.ProtoMajor || w.hijacked.Load() && isUpgradeH2C(r) {
+		return nil
+	}
+	return w
+}
+
+// onServer reports whether ctx is of a request that came over a real connection.
+// http3's requests, too, have a context that can be done.
+func onServer(ctx context.Context) bool {
+	return ctx.Done() != nil || ctx.Value(http.ServerContextKey) != nil
+}

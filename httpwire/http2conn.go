@@ -1,0 +1,147 @@
+package httpwire
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
+
+// http2Conn is the wire.Conn of one HTTP/2 connection.
+//
+// The reader of the connection is ahead of the server: a reset may come before
+// its request's handler has attached. It is kept then, and told inside Attach:
+// both happen under mu, so either Attach finds the reset or the reset finds the
+// request. The same holds for the end of the connection, which is kept for good.
+//
+// A reset behind its request's Detach is kept too, in vain. So what is kept is
+// bounded: the oldest is forgotten. Before a request is reset and its handler is
+// started and attached, the server admits at most 4 times its concurrent streams
+// (250) of others that are reset early; more ends the connection.
+type http2Conn struct {
+	tcp *tcp // nil if the connection below is not wrapped
+
+	mu     sync.Mutex
+	sinks  map[uint64]wire.Sink
+	anon   uint64 // last name given to a request whose stream can't be told
+	early  map[uint32]uint32
+	order  []uint32 // ring of early's keys
+	oldest int
+	gone   bool
+	ev     wire.Event
+}
+
+const maxEarly = 2048
+
+// anonymous is the first of the ids for requests whose stream is not known.
+const anonymous = 1 << 32
+
+func (c *http2Conn) Proto() uint8 { return wire.HTTP2 }
+
+func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
+	id := streamID(w)
+	c.mu.Lock()
+	if id == 0 {
+		c.anon++
+		id = anonymous + c.anon
+	}
+	if c.sinks == nil {
+		c.sinks = make(map[uint64]wire.Sink)
+	}
+	c.sinks[id] = s
+	ev, gone := c.ev, c.gone
+	if code, ok := c.early[uint32(id)]; ok && id < anonymous {
+		ev, gone = resetEvent(code), true
+	}
+	c.mu.Unlock()
+	if gone {
+		s.Gone(ev)
+	}
+	return id
+}
+
+func (c *http2Conn) Detach(id uint64, _ wire.Sink) {
+	c.mu.Lock()
+	delete(c.sinks, id)
+	c.mu.Unlock()
+}
+
+// Judge finds what the frames have said already; for a request whose stream is
+// not known, a reset that belongs to nobody else.
+func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
+	c.mu.Lock()
+	ev, gone := c.ev, c.gone
+	if !gone && id > anonymous && len(c.early) > 0 {
+		ev, gone = wire.Event{Kind: wire.StreamReset, Source: wire.Frame}, true
+		c.claimLocked()
+	}
+	c.mu.Unlock()
+	if !gone && c.tcp != nil {
+		return c.tcp.evidence()
+	}
+	return ev, gone
+}
+
+func resetEvent(code uint32) wire.Event {
+	return wire.Event{Kind: wire.StreamReset, Code: uint64(code), HasCode: true, Source: wire.Frame}
+}
+
+// reset is told of an RST_STREAM from the client.
+func (c *http2Conn) reset(id, code uint32) {
+	c.mu.Lock()
+	s := c.sinks[uint64(id)]
+	if s == nil {
+		c.keepLocked(id, code)
+	}
+	c.mu.Unlock()
+	if s != nil {
+		s.Gone(resetEvent(code))
+	}
+}
+
+func (c *http2Conn) keepLocked(id, code uint32) {
+	if _, ok := c.early[id]; ok {
+		return
+	}
+	if c.early == nil {
+		c.early = make(map[uint32]uint32)
+	}
+	if len(c.order) < maxEarly {
+		c.order = append(c.order, id)
+	} else {
+		delete(c.early, c.order[c.oldest])
+		c.order[c.oldest] = id
+		c.oldest = (c.oldest + 1) % maxEarly
+	}
+	c.early[id] = code
+}
+
+// claimLocked forgets one kept reset.
+func (c *http2Conn) claimLocked() {
+	for id := range c.early {
+		delete(c.early, id)
+		return
+	}
+}
+
+// note takes an error of the connection as evidence, if it is.
+func (c *http2Conn) note(err error, source uint8) {
+	ev, ok := classify(err, source)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return
+	}
+	c.gone, c.ev = true, ev
+	sinks := make([]wire.Sink, 0, len(c.sinks))
+	for _, s := range c.sinks {
+		sinks = append(sinks, s)
+	}
+	c.mu.Unlock()
+	for _, s := range sinks {
+		s.Gone(ev)
+	}
+}

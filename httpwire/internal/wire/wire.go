@@ -1,0 +1,107 @@
+// Package wire is what httpwire and its protocol packages share: how a request
+// finds the connection that it came on, and how that connection says that the
+// request's client has left.
+//
+// A protocol puts a [Conn] under [Key] into the context that its requests
+// inherit (http.Server.ConnContext, http3.Server.ConnContext). For each request
+// httpwire.Handler attaches a [Sink] before it calls the handler and detaches it
+// afterwards. Nothing here allocates.
+package wire
+
+import "net/http"
+
+// Protocols, kinds and sources have the values of httpwire's exported types.
+const (
+	HTTP1 uint8 = 1 + iota
+	HTTP2
+	HTTP3
+)
+
+// Kinds: how the client left.
+const (
+	Closed         uint8 = 1 + iota // orderly: FIN, or QUIC CONNECTION_CLOSE with no error
+	Reset                           // the connection was reset: RST, or CONNECTION_CLOSE with an error
+	StreamReset                     // this request's stream: RST_STREAM, STOP_SENDING (with or without RESET_STREAM)
+	BodyAborted                     // only the request's body: RESET_STREAM alone
+	Timeout                         // the transport gave the peer up
+	ConnectionLost                  // unreachable, or the connection broke in another way
+	WriteFailed                     // a write found that nobody reads any more
+)
+
+// Sources: what saw it.
+const (
+	Monitor  uint8 = 1 + iota // an event of the connection monitor
+	ReadErr                   // an error of a read of the transport
+	WriteErr                  // an error of a write to the transport
+	State                     // the state of the TCP connection
+	Frame                     // a frame of HTTP/2 or HTTP/3
+	QUIC                      // the QUIC connection
+	Context                   // the standard library's context alone: the fallback
+)
+
+// An Event says that the client of a request has left. Only positive evidence
+// makes one: never a local deadline, limit, close or shutdown.
+type Event struct {
+	Err     error  // the underlying error, nil if there is none
+	Code    uint64 // the protocol's error code, if HasCode
+	Kind    uint8
+	Source  uint8
+	HasCode bool
+}
+
+// A Sink is the watch of one request.
+type Sink interface {
+	// Gone says that the request's client has left. It may be called from any
+	// goroutine, any number of times and even after Detach; the first call
+	// before the handler's return counts. It sets C-visible flags, does not run
+	// callbacks itself and does not block. It may be called with a lock held
+	// that Attach, Detach and Judge take: it calls none of them.
+	Gone(e Event)
+}
+
+// A Conn is a protocol connection as its requests see it. Its methods are safe
+// for concurrent use and do not block.
+type Conn interface {
+	// Proto is HTTP1, HTTP2 or HTTP3: requests of another protocol do not
+	// belong to this Conn, even when they find it in their context.
+	Proto() uint8
+
+	// Attach ties a request to the connection until Detach: s.Gone is called
+	// once its client leaves, inside Attach already if that has happened. w and
+	// r are those that the server made (w possibly with an Unwrap method).
+	// The id names the request in Detach and Judge; HTTP/2 and HTTP/3 use the
+	// stream's.
+	Attach(w http.ResponseWriter, r *http.Request, s Sink) (id uint64)
+
+	// Detach ends what Attach began. The Conn must not keep s.
+	Detach(id uint64, s Sink)
+
+	// Judge is asked when the standard context of an attached request is done,
+	// with context.Cause of it: was it the client? Without positive evidence
+	// the answer is false. It is called on a goroutine that may wait a little
+	// (well below a millisecond) for evidence on its way, and may be called
+	// after Detach.
+	Judge(id uint64, s Sink, cause error) (Event, bool)
+}
+
+// A Presenter is a Conn whose ResponseWriters have more than net/http's
+// interfaces (http3.HTTPStreamer). Present is called once per request, after
+// Attach and before the handler; the handler gets what it returns: a writer
+// that embeds rw, httpwire's own, and adds what is missing.
+type Presenter interface {
+	Present(id uint64, rw http.ResponseWriter) http.ResponseWriter
+}
+
+// An Armer is a Conn that does a part of Attach's work only for a request whose
+// handler looks. Arm is called at most once per request, between Attach and
+// Detach, before OnDisconnect (or Done, Err, ...) returns; s.Gone may be called
+// inside it.
+type Armer interface {
+	Arm(id uint64, s Sink)
+}
+
+type key struct{}
+
+// Key is the context key under which requests find their Conn. The innermost one
+// counts.
+var Key any = key{}

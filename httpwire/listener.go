@@ -1,0 +1,119 @@
+package httpwire
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
+
+// Listener wraps l so that the connections it accepts keep the evidence of how
+// their clients leave: errors of reads and writes, and the TCP state at their
+// close. Use it below TLS: srv.ServeTLS(httpwire.Listener(l), cert, key), or
+// tls.NewListener(httpwire.Listener(l), config).
+//
+// A connection has a NetConn method that returns the one that l accepted. It
+// passes on CloseRead, CloseWrite and SyscallConn where that has them.
+func Listener(l net.Listener) net.Listener {
+	if l == nil {
+		panic("httpwire: nil listener")
+	}
+	if w, ok := l.(listener); ok {
+		return w
+	}
+	return listener{l}
+}
+
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	switch c.(type) {
+	case *conn, *tls.Conn: // net/http has to see that it is TLS
+		return c, nil
+	}
+	w := &conn{Conn: c}
+	w.tcp.bind(c)
+	return w, nil
+}
+
+// conn is an accepted connection that keeps its evidence.
+type conn struct {
+	net.Conn
+	tcp tcp
+}
+
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.tcp.note(err, wire.ReadErr)
+	} else {
+		c.tcp.input()
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.tcp.note(err, wire.WriteErr)
+	}
+	return n, err
+}
+
+// ReadFrom keeps sendfile and splice. Its error may be the source's, which may be
+// a connection as well: only the TCP state tells.
+func (c *conn) ReadFrom(src io.Reader) (int64, error) {
+	rf, ok := c.Conn.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, src)
+	}
+	n, err := rf.ReadFrom(src)
+	if err != nil {
+		c.tcp.look()
+	}
+	return n, err
+}
+
+// Close reads the TCP state, deletes the monitor's registration and closes, in
+// this order.
+func (c *conn) Close() error {
+	c.tcp.closing()
+	return c.Conn.Close()
+}
+
+// CloseWrite is what net/http calls before it closes a connection with unread
+// input.
+func (c *conn) CloseWrite() error {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		c.tcp.shutWrite()
+		return cw.CloseWrite()
+	}
+	return c.unsupported("close write")
+}
+
+func (c *conn) CloseRead() error {
+	if cr, ok := c.Conn.(interface{ CloseRead() error }); ok {
+		c.tcp.shutRead()
+		return cr.CloseRead()
+	}
+	return c.unsupported("close read")
+}
+
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, c.unsupported("syscall")
+}
+
+func (c *conn) unsupported(op string) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: syscall.EINVAL}
+}

@@ -1,0 +1,192 @@
+package httpwire
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The optional interfaces of a ResponseWriter, as a set.
+const (
+	f = 1 << iota // http.Flusher
+	h             // http.Hijacker
+	s             // http.Pusher, for "server push"
+	r             // io.ReaderFrom
+	n             // http.CloseNotifier, which is deprecated but asked for
+)
+
+type closeNotifier interface{ CloseNotify() <-chan bool }
+
+// optional returns the set of the optional interfaces of rw.
+func optional(rw http.ResponseWriter) (set int) {
+	if _, ok := rw.(http.Flusher); ok {
+		set |= f
+	}
+	if _, ok := rw.(http.Hijacker); ok {
+		set |= h
+	}
+	if _, ok := rw.(http.Pusher); ok {
+		set |= s
+	}
+	if _, ok := rw.(io.ReaderFrom); ok {
+		set |= r
+	}
+	if _, ok := rw.(closeNotifier); ok {
+		set |= n
+	}
+	return set
+}
+
+// present returns p as a ResponseWriter with exactly those of the optional
+// interfaces that the one below has: many handlers choose by them. A struct of
+// one pointer fits into an interface without an allocation; so net/http's own
+// writers cost none. For others, CloseNotify is left out.
+func (p *response) present() http.ResponseWriter {
+	fl, hi, pu, rf := flushResponse{p}, hijacker{p}, pusher{p}, readerFrom{p}
+	set := optional(p.ResponseWriter)
+	switch set {
+	case f | h | r | n:
+		return http1Response{p}
+	case f | s | n:
+		return http2Response{p}
+	}
+	switch set &^ n {
+	case 0:
+		return p
+	case f:
+		return fl
+	case h:
+		return struct {
+			*response
+			http.Hijacker
+		}{p, hi}
+	case f | h:
+		return struct {
+			flushResponse
+			http.Hijacker
+		}{fl, hi}
+	case s:
+		return struct {
+			*response
+			http.Pusher
+		}{p, pu}
+	case f | s:
+		return struct {
+			flushResponse
+			http.Pusher
+		}{fl, pu}
+	case h | s:
+		return struct {
+			*response
+			http.Hijacker
+			http.Pusher
+		}{p, hi, pu}
+	case f | h | s:
+		return struct {
+			flushResponse
+			http.Hijacker
+			http.Pusher
+		}{fl, hi, pu}
+	case r:
+		return struct {
+			*response
+			io.ReaderFrom
+		}{p, rf}
+	case f | r:
+		return struct {
+			flushResponse
+			io.ReaderFrom
+		}{fl, rf}
+	case h | r:
+		return struct {
+			*response
+			http.Hijacker
+			io.ReaderFrom
+		}{p, hi, rf}
+	case f | h | r:
+		return struct {
+			flushResponse
+			http.Hijacker
+			io.ReaderFrom
+		}{fl, hi, rf}
+	case s | r:
+		return struct {
+			*response
+			http.Pusher
+			io.ReaderFrom
+		}{p, pu, rf}
+	case f | s | r:
+		return struct {
+			flushResponse
+			http.Pusher
+			io.ReaderFrom
+		}{fl, pu, rf}
+	case h | s | r:
+		return struct {
+			*response
+			http.Hijacker
+			http.Pusher
+			io.ReaderFrom
+		}{p, hi, pu, rf}
+	case f | h | s | r:
+		return struct {
+			flushResponse
+			http.Hijacker
+			http.Pusher
+			io.ReaderFrom
+		}{fl, hi, pu, rf}
+	}
+	panic("unreachable")
+}
+
+type (
+	flushResponse struct{ *response }
+	http1Response struct{ *response }
+	http2Response struct{ *response }
+
+	hijacker   struct{ p *response }
+	pusher     struct{ p *response }
+	readerFrom struct{ p *response }
+)
+
+func (a flushResponse) Flush()            { _ = a.flush() }
+func (a flushResponse) FlushError() error { return a.flush() }
+
+func (a hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error)   { return a.p.hijack() }
+func (a pusher) Push(target string, opts *http.PushOptions) error { return a.p.push(target, opts) }
+func (a readerFrom) ReadFrom(src io.Reader) (int64, error)        { return a.p.readFrom(src) }
+
+func (a http1Response) Flush()                                       { _ = a.flush() }
+func (a http1Response) FlushError() error                            { return a.flush() }
+func (a http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
+func (a http1Response) ReadFrom(src io.Reader) (int64, error)        { return a.readFrom(src) }
+func (a http1Response) CloseNotify() <-chan bool                     { return a.closeNotify() }
+func (a http1Response) SetReadDeadline(t time.Time) error            { return a.setRead(t) }
+func (a http1Response) SetWriteDeadline(t time.Time) error           { return a.setWrite(t) }
+
+func (a http2Response) Flush()                                           { _ = a.flush() }
+func (a http2Response) FlushError() error                                { return a.flush() }
+func (a http2Response) Push(target string, opts *http.PushOptions) error { return a.push(target, opts) }
+func (a http2Response) CloseNotify() <-chan bool                         { return a.closeNotify() }
+func (a http2Response) SetReadDeadline(t time.Time) error                { return a.setRead(t) }
+func (a http2Response) SetWriteDeadline(t time.Time) error               { return a.setWrite(t) }
+
+func (p *response) push(target string, opts *http.PushOptions) error {
+	return p.ResponseWriter.(http.Pusher).Push(target, opts)
+}
+
+func (p *response) closeNotify() <-chan bool {
+	return p.ResponseWriter.(closeNotifier).CloseNotify()
+}
+
+func (p *response) setRead(t time.Time) error {
+	p.w.noteDeadline(t)
+	return http.NewResponseController(p.ResponseWriter).SetReadDeadline(t)
+}
+
+func (p *response) setWrite(t time.Time) error {
+	p.w.noteDeadline(t)
+	return http.NewResponseController(p.ResponseWriter).SetWriteDeadline(t)
+}

@@ -1,0 +1,201 @@
+package httpwire
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+)
+
+// response is the ResponseWriter that a watched handler gets. It knows when the
+// response is complete: from then on the client owes us nothing and may leave.
+//
+// The last write or flush is a race with a client that closes as soon as it has
+// its answer. So while it is under way, evidence that the client has left is
+// put aside: if the write succeeds, the response is complete and there was no
+// disconnect; if it fails, the evidence stands.
+type response struct {
+	http.ResponseWriter
+	w *watch
+
+	wroteHeader bool
+	head        bool
+	status      int
+	length      int64 // declared Content-Length, -1 if none
+	wrote       int64
+	buffered    int  // by HTTP/2's and HTTP/3's writer
+	direct      bool // HTTP/3: something has gone out, and so does every write from here on
+
+	last atomic.Bool                // the last write is under way
+	late atomic.Pointer[Disconnect] // what was put aside meanwhile
+}
+
+// bufferSize is that of the bufio.Writer in the responses of net/http's and
+// x/net's HTTP/2, and of the small response that quic-go's HTTP/3 holds back: more
+// than it holds goes out without a Flush.
+const bufferSize = 4096
+
+// Unwrap is for http.ResponseController.
+func (p *response) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+func (p *response) WriteHeader(status int) {
+	p.header(status)
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p *response) Write(b []byte) (int, error) {
+	last := p.begin(len(b))
+	n, err := p.ResponseWriter.Write(b)
+	p.ended(n, last, err)
+	return n, err
+}
+
+// WriteString saves the copy where the writer below can.
+func (p *response) WriteString(s string) (int, error) {
+	last := p.begin(len(s))
+	n, err := io.WriteString(p.ResponseWriter, s)
+	p.ended(n, last, err)
+	return n, err
+}
+
+// header takes note of what a final header says about the body.
+func (p *response) header(status int) {
+	if p.wroteHeader || status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	p.wroteHeader, p.status = true, status
+	if v := p.Header()["Content-Length"]; len(v) > 0 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+			p.length = n
+		}
+	}
+}
+
+// begin takes note of a write of n bytes that is about to happen, and reports
+// whether it completes the response without a Flush.
+func (p *response) begin(n int) (last bool) {
+	if !p.wroteHeader {
+		p.header(http.StatusOK)
+	}
+	if p.w.proto == HTTP1 {
+		return false // its buffers hold an unknown amount of header: only Flush tells
+	}
+	if !p.hold(n) {
+		return false
+	}
+	if p.buffered == 0 && p.complete(p.wrote+int64(n)) {
+		p.last.Store(true)
+		return true
+	}
+	return false
+}
+
+// hold keeps account of what the writer below buffers of a write of n bytes. It
+// returns false if nothing of the response goes out without a Flush.
+func (p *response) hold(n int) bool {
+	switch {
+	case p.w.proto != HTTP3:
+		p.buffered = buffer(p.buffered, n)
+	case p.head:
+		return false // http3 drops a HEAD's body, and sends the header when flushed
+	case p.direct || p.buffered+n >= bufferSize:
+		p.buffered, p.direct = 0, true // http3 buffers the start of a response only
+	default:
+		p.buffered += n
+	}
+	return true
+}
+
+// buffer returns what a bufio.Writer holds after a write of n bytes.
+func buffer(held, n int) int {
+	switch {
+	case n <= bufferSize-held:
+		return held + n
+	case held == 0:
+		return 0 // handed on in one piece
+	}
+	return buffer(0, n-(bufferSize-held))
+}
+
+func (p *response) ended(n int, last bool, err error) {
+	p.wrote += int64(n)
+	if last {
+		p.decide(err)
+	}
+}
+
+// flush flushes what is below, with one of its two methods.
+func (p *response) flush() error {
+	if !p.wroteHeader {
+		p.header(http.StatusOK)
+	}
+	last := p.complete(p.wrote)
+	if last {
+		p.last.Store(true)
+	}
+	var err error
+	switch f := p.ResponseWriter.(type) {
+	case interface{ FlushError() error }:
+		err = f.FlushError()
+	case http.Flusher:
+		f.Flush()
+	}
+	p.buffered, p.direct = 0, true
+	if last {
+		p.decide(err)
+	}
+	return err
+}
+
+// complete reports whether a response with so many bytes of body is whole.
+func (p *response) complete(wrote int64) bool {
+	return p.bodiless() || p.length >= 0 && wrote >= p.length
+}
+
+func (p *response) bodiless() bool {
+	return p.head || p.status == http.StatusNoContent || p.status == http.StatusNotModified
+}
+
+// decide ends the last write. A response without a body can't have failed where
+// nobody has left: HTTP/2 ends its stream with the header, and Flush may return
+// that as an error.
+func (p *response) decide(err error) {
+	if err == nil || p.bodiless() && p.late.Load() == nil {
+		p.w.complete() // before last: evidence that comes now has lost
+	}
+	p.last.Store(false)
+	// Either postpone stored before this load, and we see it; or its second look
+	// at last comes after our store, and it goes on by itself.
+	if d := p.late.Load(); d != nil {
+		p.w.gone(d)
+	}
+}
+
+// postpone puts d aside if the last write is under way.
+func (p *response) postpone(d *Disconnect) bool {
+	if !p.last.Load() {
+		return false
+	}
+	p.late.CompareAndSwap(nil, d)
+	return p.last.Load()
+}
+
+// readFrom hands the copy down, where sendfile may do it.
+func (p *response) readFrom(src io.Reader) (int64, error) {
+	if !p.wroteHeader {
+		p.header(http.StatusOK)
+	}
+	n, err := p.ResponseWriter.(io.ReaderFrom).ReadFrom(src)
+	p.wrote += n
+	return n, err
+}
+
+func (p *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := p.ResponseWriter.(http.Hijacker).Hijack()
+	if err == nil {
+		p.w.hijacked.Store(true)
+	}
+	return c, rw, err
+}

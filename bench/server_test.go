@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
-	"golang.org/x/net/http2"
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/h3"
@@ -105,7 +104,8 @@ func rawRequest(b *testing.B, s *server) func() {
 // A fresh transport for each request costs a handshake, before the measuring
 // begins, and spares the next one what the last one left.
 func transport2(b *testing.B, s *server) http.RoundTripper {
-	t := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}}
+	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, Protocols: new(http.Protocols)}
+	t.Protocols.SetHTTP2(true)
 	b.Cleanup(t.CloseIdleConnections)
 	return t
 }

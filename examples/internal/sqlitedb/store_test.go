@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	sqlite3 "github.com/mattn/go-sqlite3"
 
 	"github.com/hangup-go/hangup/cancel"
@@ -56,10 +57,8 @@ func TestOpen_sameSeedSameTables(t *testing.T) {
 	a, b, other := openStore(t, sqlitedb.Options{Seed: 7}), openStore(t, sqlitedb.Options{Seed: 7}), openStore(t, sqlitedb.Options{Seed: 8})
 	ra, rb, ro := mustQuery(t, a, sum)[0], mustQuery(t, b, sum)[0], mustQuery(t, other, sum)[0]
 	t.Log(ra)
-	for i := range ra {
-		if ra[i] != rb[i] {
-			t.Errorf("column %d: %v and %v from the same seed", i, ra[i], rb[i])
-		}
+	if diff := cmp.Diff(ra, rb); diff != "" {
+		t.Errorf("two tables from the same seed differ:\n%s", diff)
 	}
 	if ra[0] != int64(sqlitedb.Customers) || ra[1] != int64(sqlitedb.Orders) || ra[2] != int64(sqlitedb.Items) {
 		t.Errorf("rows: %v", ra[:3])

@@ -3,6 +3,7 @@ package cancel
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // doneCtx is the standard library's own cancellable context behind a token's
@@ -42,6 +43,8 @@ func (t *Token) Err() error {
 	if !t.Cancelled() {
 		return nil
 	}
+	// As in package context: who sees Err sees Done closed, and the right cause.
+	t.awaitDone()
 	if errors.Is(t.cause, context.DeadlineExceeded) {
 		return context.DeadlineExceeded
 	}
@@ -52,19 +55,56 @@ func (t *Token) Err() error {
 // values of a type.
 var tokenKey byte
 
+// awaitDone returns when the Done channel of a cancelled token is closed: Cancel
+// is between its decision and that at most.
+func (t *Token) awaitDone() {
+	if d := t.done.Load(); d != nil {
+		<-d.ch
+	}
+}
+
 // Value answers the keys that make a context type built around t one of t's: the
-// key of [FromContext], and the standard library's own once Done has been
-// called. For any other key it returns nil. Such a type takes Done and Err from
-// t and asks t's Value before its parent's.
+// key of [FromContext], and the standard library's own, by which context.Cause and
+// derived contexts find their nearest cancellable ancestor. For any other key it
+// returns nil. Such a type takes Done and Err from t and asks t's Value before its
+// parent's.
 func (t *Token) Value(key any) any {
-	if key == &tokenKey {
+	switch key {
+	case &tokenKey:
 		return t
+	case standardKey:
+		t.Done() // makes it
 	}
 	if d := t.done.Load(); d != nil {
-		return d.Value(key)
+		return d.Value(key) // a child of context.Background: it has no other key
 	}
 	return nil
 }
+
+// Standard returns the standard library's own cancellable context behind ctx,
+// the one that ctx has its Done channel from, or nil if there is none. Its
+// methods run no foreign code.
+func Standard(ctx context.Context) context.Context {
+	std, _ := ctx.Value(standardKey).(context.Context)
+	if std == nil || std.Done() != ctx.Done() {
+		return nil
+	}
+	return std
+}
+
+// standardKey is that key. It is not exported; but context.Cause asks for it.
+var standardKey = func() any {
+	var s keySpy
+	context.Cause(&s)
+	return s.key
+}()
+
+type keySpy struct{ key any }
+
+func (s *keySpy) Deadline() (t time.Time, ok bool) { return }
+func (s *keySpy) Done() <-chan struct{}            { return nil }
+func (s *keySpy) Err() error                       { return context.Canceled }
+func (s *keySpy) Value(key any) any                { s.key = key; return nil }
 
 // Governed is implemented by context types built around a token, so that
 // FromContext need not walk and compare.

@@ -17,8 +17,9 @@
 //     callback and does not wait. [Registration.StopAndWait] returns only when
 //     the callback is not running and never will; called from inside the
 //     callback itself it returns at once.
-//   - C6 Flag first. The flag word is set, and its eventfd and futex waiters are
-//     woken, inside Cancel, before Done is closed and before any callback starts.
+//   - C6 Flag first. The flag word is set, and its eventfd made readable and its
+//     futex waiters woken, inside Cancel, before Done is closed and before any
+//     callback starts. (The C side of the futex is not published yet.)
 //   - C7 Isolation. Each callback has a goroutine of its own. A slow, blocked or
 //     panicking one delays no other; its panic reaches the goroutine that waits
 //     in StopAndWait or Drain, with its stack.

@@ -9,3 +9,6 @@ func Running(t *Token) (n int) {
 	}
 	return n
 }
+
+// Borrowed reports whether t is borrowed.
+func Borrowed(t *Token) bool { return t.state.Load()/borrow != 0 }

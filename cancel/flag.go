@@ -52,7 +52,17 @@ func (t *Token) EventFD() (int, error) {
 	return f.s.openEventFD()
 }
 
+// recycleSlot gives the slot back. The last Release may get here after a Reset:
+// then the slot, if there is one, is of the token's next life.
 func (t *Token) recycleSlot() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state.Load(); s&closed != 0 && s/borrow == 0 {
+		t.recycleSlotLocked()
+	}
+}
+
+func (t *Token) recycleSlotLocked() {
 	if s := t.slot.Swap(nil); s != nil {
 		slots.put(s)
 	}

@@ -1,6 +1,7 @@
 package cancel_test
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -76,6 +77,34 @@ func TestFlag_recycledLast(t *testing.T) {
 	}
 	if tok.Cancel(errGone); next.Flag().IsSet() {
 		t.Error("a late Cancel reached a reused slot")
+	}
+}
+
+// A Release that comes to its end only after Reset takes nothing from the token's
+// next life.
+func TestFlag_resetRace(t *testing.T) {
+	before := cancel.FlagsInUse()
+	for range 20_000 {
+		var tok cancel.Token
+		tok.Acquire()
+		tok.Flag()
+		tok.Cancel(errGone)
+		tok.Close()
+		released := make(chan struct{})
+		go func() { defer close(released); tok.Release() }()
+		for cancel.Borrowed(&tok) {
+			runtime.Gosched()
+		}
+		tok.Reset()
+		f := tok.Flag()
+		if f.IsSet() {
+			t.Fatal("a live token has a set flag")
+		}
+		<-released
+		if tok.Flag() != f || cancel.FlagsInUse() != before+1 {
+			t.Fatal("the late Release took the new flag")
+		}
+		tok.Close()
 	}
 }
 

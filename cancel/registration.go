@@ -11,7 +11,8 @@ type Registration struct {
 
 // OnCancel registers f to be called with the cause when t is cancelled: at most
 // once, on a goroutine of its own. If t is cancelled already, f starts at once
-// (OnCancel does not wait for it); if t is completed or closed, f never starts.
+// (OnCancel does not wait for it); if t is completed, f never starts. On a closed
+// token f starts only while t is borrowed.
 //
 // OnCancel returns at once. It keeps f reachable until f has run, was stopped,
 // or t was completed or closed.
@@ -21,7 +22,9 @@ func (t *Token) OnCancel(f func(cause error)) Registration {
 	}
 	t.mu.Lock()
 	state := t.state.Load()
-	if state&(completed|closed) != 0 {
+	// Of a closed token only a borrower, whose call is still being made, needs
+	// to hear: it joins its callbacks before it releases.
+	if state&completed != 0 || state&closed != 0 && state/borrow == 0 {
 		t.mu.Unlock()
 		return Registration{}
 	}

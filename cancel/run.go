@@ -34,7 +34,8 @@ func Recovered(v any) *PanicError {
 
 // run calls the callback; it is the body of the callback's own goroutine.
 func (n *node) run(t *Token, cause error) {
-	id := goid() // before the lock: it takes a microsecond
+	t.awaitDone() // a late registration may be ahead of Cancel
+	id := goid()  // before the lock: it takes a microsecond
 	t.mu.Lock()
 	n.goid = id
 	f := n.f

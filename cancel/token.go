@@ -89,11 +89,12 @@ func (t *Token) completeLocked() bool {
 	return true
 }
 
-// Close says that t's owner is done with it: a live token is completed, no
-// callback starts from here on, not even for a late registration on a cancelled
-// token, and Acquire fails. The flag's memory is recycled when the last borrow
-// has been released, at once if there is none. Close does not wait for running
-// callbacks (see Drain) and may be called more than once.
+// Close says that t's owner is done with it: a live token is completed, Acquire
+// fails, and registering does nothing, except for who has borrowed a cancelled
+// token and not released it yet. The flag's memory is recycled when the last
+// borrow has been released, at once if there is none. Close does not wait for
+// callbacks that Cancel has started or is about to start (see Drain) and may be
+// called more than once.
 //
 // A token whose Flag was used and that is never closed keeps its 256 bytes of
 // off-heap memory for good.
@@ -134,7 +135,8 @@ func (t *Token) Release() {
 }
 
 // Reset makes a closed token live again, for a pool of tokens. It panics unless t
-// is closed, not borrowed, and drained with no panic left to deliver. Old
+// is closed, not borrowed, and drained with no panic left to deliver; its flag
+// goes back if that has not happened yet. Old
 // registrations stay harmless. The caller must know that nobody will Cancel,
 // Complete or Close t on behalf of its previous life, and that no context built
 // around it is left.
@@ -144,6 +146,7 @@ func (t *Token) Reset() {
 	if s := t.state.Load(); s&closed == 0 || s/borrow != 0 || t.running.head != nil || t.panicked.head != nil {
 		panic("cancel: Reset of a token that is in use")
 	}
+	t.recycleSlotLocked()
 	t.cause = nil
 	t.done.Store(nil)
 	t.state.Store(0)

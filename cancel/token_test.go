@@ -3,6 +3,7 @@ package cancel_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,6 +149,44 @@ func TestToken_registrationAfterClose(t *testing.T) {
 	tok.Drain()
 }
 
+// C4: but for a borrower of a cancelled token, whose call goes on, it does start:
+// otherwise the end of a request would be lost on a call that outlives it.
+func TestToken_registrationByBorrower(t *testing.T) {
+	var tok cancel.Token
+	tok.Acquire()
+	tok.Cancel(errGone)
+	tok.Close()
+	ran := make(chan error, 1)
+	r := tok.OnCancel(func(cause error) { ran <- cause })
+	within(t, "the borrower's callback", ran)
+	r.StopAndWait()
+	tok.Release()
+	tok.OnCancel(func(error) { t.Error("callback after the last Release") })
+	tok.Drain()
+}
+
+// Who sees Err sees Done closed and the right cause, as with the standard
+// library's contexts, although Cancel decides before it closes Done.
+func TestToken_errAfterDone(t *testing.T) {
+	for range 20_000 {
+		var tok cancel.Token
+		ctx := cancel.NewContext(context.Background(), &tok)
+		done := ctx.Done()
+		go tok.Cancel(errGone)
+		for ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		select {
+		case <-done:
+		default:
+			t.Fatal("Err is set and Done open")
+		}
+		if cause := context.Cause(ctx); cause != errGone {
+			t.Fatalf("cause is %v", cause)
+		}
+	}
+}
+
 // Close completes a live token and may be called again.
 func TestToken_closeCompletes(t *testing.T) {
 	var tok cancel.Token
@@ -241,10 +280,14 @@ func TestToken_done(t *testing.T) {
 	before.Cancel(errGone)
 	within(t, "Done made before Cancel", ch)
 	after.Cancel(errGone)
-	within(t, "Done made after Cancel", after.Done())
-	if cause := context.Cause(cancel.NewContext(t.Context(), &after)); cause != errGone {
-		t.Errorf("cause is %v", cause)
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	for _, parent := range []context.Context{t.Context(), context.Background(), gone} {
+		if cause := context.Cause(cancel.NewContext(parent, &after)); cause != errGone {
+			t.Errorf("cause is %v", cause)
+		}
 	}
+	within(t, "Done made after Cancel", after.Done())
 }
 
 // Reset makes a closed token usable again; what was registered before stays

@@ -15,10 +15,11 @@ func (s *slot) wake() {
 	if s.eventfd != 0 {
 		s.signalEventFD()
 	}
-	// A thread adds itself to waiters before it checks the word and sleeps; we
+	// Raw, as it never blocks: the runtime must not take our processor away while
+	// the token is locked. A thread adds itself to waiters before it checks the word and sleeps; we
 	// store the word before we load waiters. One of the two sees the other.
 	if s.waiters.Load() != 0 {
-		unix.Syscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWakePrivate, math.MaxInt32)
+		unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWakePrivate, math.MaxInt32)
 	}
 }
 

@@ -52,9 +52,10 @@ func (a *armer) round() {
 	if !a.look() {
 		a.asleep.Store(true)
 		// Whoever became active before the store may have seen us awake.
-		if !a.look() || !a.asleep.CompareAndSwap(true, false) {
+		if !a.look() {
 			return
 		}
+		a.asleep.Store(false) // wake can't have: we hold mu
 	}
 	a.timer.Reset(a.pause())
 }

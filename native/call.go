@@ -45,15 +45,15 @@ func (c *Call) Cancelled() bool {
 }
 
 // OnCancel registers f to be called with the cause if the call is cancelled: at
-// most once, on a goroutine of its own, never before OnCancel was called and
-// never after the function has returned. Do and Inline wait for an f that is
-// running when the function returns, so f may use what the function's caller
-// frees afterwards; what the function itself frees must outlive f: call
-// StopAndWait of the registration first.
+// most once, on a goroutine of its own, never after Do or Inline has returned.
 //
-// f is for cancel functions that are level-triggered or sticky. A sticky one has
-// to be reset before the handle's next use. For one that is lost when it comes
-// before the library was entered, use OnCancelRepeat.
+// A cancel may come just as the function returns; f may then start a moment
+// later, and Do and Inline wait for it. So a handle that f uses is given back,
+// freed or, where cancels stick to it, reset after Do or Inline; or inside the
+// function after StopAndWait of the registration.
+//
+// For a cancel function that is lost when it comes before the library was entered,
+// use OnCancelRepeat.
 func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,16 +15,15 @@ func enter(ctx context.Context) (*Call, error) {
 	t := cancel.FromContext(ctx)
 	if t != nil && t.Acquire() {
 		if t.Cancelled() {
-			err := &Error{Cause: t.Cause()}
 			t.Release()
-			return nil, err
+			return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
 		}
 		c := calls.Get().(*Call)
 		c.tok = t
 		return c, nil
 	}
-	if ctx.Err() != nil {
-		return nil, &Error{Cause: context.Cause(ctx)}
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Cause: context.Cause(ctx), ctxErr: err}
 	}
 	c := calls.Get().(*Call)
 	c.own = followerOf(c)
@@ -98,7 +97,18 @@ func (c *Call) outcome(err error) error {
 	if err == nil || !c.tok.Cancelled() {
 		return err
 	}
-	return &Error{Cause: c.tok.Cause(), Err: err}
+	return c.cancelled(err)
+}
+
+// cancelled makes the error of a call that has been cancelled and said err.
+func (c *Call) cancelled(err error) error {
+	e := &Error{Cause: c.tok.Cause(), Err: err}
+	if f := c.own; f != nil {
+		e.ctxErr = f.ctx.Err()
+	} else {
+		e.ctxErr = c.tok.Err()
+	}
+	return e
 }
 
 func (c *Call) recycle() {

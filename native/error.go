@@ -12,6 +12,8 @@ import (
 type Error struct {
 	Cause error // why the call was cancelled: the context's cause
 	Err   error // what the call returned; nil if it was never made
+
+	ctxErr error // what the context's Err said
 }
 
 func (e *Error) Error() string {
@@ -29,9 +31,12 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Cause, e.Err}
 }
 
-// Is makes the error match context.Canceled, as ctx.Err() does for every cause
-// but a deadline. A deadline matches through the cause.
+// Is makes the error match what the context's Err said.
 func (e *Error) Is(target error) bool {
+	if e.ctxErr != nil {
+		return target == e.ctxErr
+	}
+	// Not one of ours: Err says Canceled for every cause but a deadline.
 	return target == context.Canceled && !errors.Is(e.Cause, context.DeadlineExceeded)
 }
 

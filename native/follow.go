@@ -53,8 +53,16 @@ func newFollower() *follower {
 }
 
 // start makes f's token follow ctx until finish.
+//
+// Only contexts of the standard library are left to the armer. A foreign one's
+// methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
-	f.ctx = ctx
+	if f.ctx = cancel.Standard(ctx); f.ctx == nil {
+		f.ctx = ctx
+		f.stop = context.AfterFunc(ctx, f.fire)
+		f.word.Store(f.word.Load() + generation | active | armed)
+		return
+	}
 	f.word.Store(f.word.Load() + generation | active)
 	// The word before the look: the armer, going to sleep, says so before its
 	// last round. One of the two sees the other.

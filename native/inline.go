@@ -4,7 +4,8 @@ import "context"
 
 // Inline calls fn on the caller's goroutine, as [Do] does on another: the same
 // guarantees at a fraction of the cost, for calls that take microseconds and for
-// callers that have a goroutine to block.
+// callers that have a goroutine to block. A panic of fn passes as it is; if a
+// callback has panicked as well, its panic follows.
 func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 	c, err := enter(ctx)
 	if err != nil {

@@ -25,12 +25,15 @@ func (r *repetition) end() { r.once.Do(func() { close(r.ending) }) }
 // comes before the library was entered (sqlite3_interrupt, PQcancel): once the
 // call is cancelled, f is called again and again on one goroutine, after 50 µs
 // at first and then at growing intervals of up to 10 ms, until the function has
-// returned.
+// returned. Do and Inline wait for an f that is running by then.
 //
 // The returned stop ends that earlier, for a function that frees what f uses: when
 // stop returns, f is not running and never will. It may be called more than
 // once.
 func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
+	if f == nil {
+		panic("native: OnCancelRepeat called with a nil callback")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
@@ -47,6 +50,11 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 func (r *repetition) run(f func()) {
 	pause := 50 * time.Microsecond
 	for {
+		select {
+		case <-r.ending: // before the first time, and when both were ready below
+			return
+		default:
+		}
 		f()
 		timer := time.NewTimer(pause)
 		select {

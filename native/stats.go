@@ -11,7 +11,7 @@ type Stats struct {
 	// result all the same.
 	CompletedDespiteCancel uint64
 
-	Callbacks uint64 // callbacks of calls that have started
+	Callbacks uint64 // callbacks of cancelled calls, less those that were prevented at their end
 	Workers   int    // goroutines, parked ones included
 }
 

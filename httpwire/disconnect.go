@@ -1,6 +1,7 @@
 package httpwire
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -42,8 +43,11 @@ func (d *Disconnect) Error() string {
 	return s
 }
 
-// Is reports whether target is [ErrDisconnected].
-func (d *Disconnect) Is(target error) bool { return target == ErrDisconnected }
+// Is reports whether target is [ErrDisconnected], or context.Canceled: what the
+// context's Err says, and what code that never heard of a cause looks for.
+func (d *Disconnect) Is(target error) bool {
+	return target == ErrDisconnected || target == context.Canceled
+}
 
 // Unwrap returns the underlying error.
 func (d *Disconnect) Unwrap() error { return d.Err }

@@ -29,3 +29,12 @@ func EarlyResets(n int) int {
 	}
 	return max(len(c.early), len(c.order))
 }
+
+// SwapOnly does the first half of a Gone: r's watch is decided, nobody is told.
+func SwapOnly(r *http.Request) *Disconnect {
+	d := new(Disconnect)
+	if !watchOf(r).end.CompareAndSwap(nil, d) {
+		return nil
+	}
+	return d
+}

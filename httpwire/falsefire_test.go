@@ -45,8 +45,13 @@ type ruse struct {
 	do     func(w http.ResponseWriter, r *http.Request) error // in the handler
 	after  func(t *testing.T, s *server)                      // in the test, once do has returned
 	stays  bool                                               // the context is not cancelled
-	cause  error                                              // of the context, context.Canceled if nil
+
+	slowTLS bool // net/http's close inside the write waits 5 s for room for its close_notify
 }
+
+// shortLimit is long enough for a TLS handshake on a busy machine: it limits that
+// as well.
+const shortLimit = 500 * time.Millisecond
 
 var errBase = errors.New("base context cancelled")
 
@@ -58,7 +63,7 @@ var ruses = []ruse{
 		return http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	}},
 	{name: "ReadTimeout in a slow body", proto: httpwire.HTTP1, method: "POST",
-		set: func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond },
+		set: func(s *http.Server) { s.ReadTimeout = shortLimit },
 		do: func(w http.ResponseWriter, r *http.Request) error {
 			if _, err := io.ReadAll(r.Body); err == nil {
 				return errors.New("the body was read")
@@ -66,13 +71,13 @@ var ruses = []ruse{
 			return nil
 		}},
 	{name: "WriteTimeout in a write", proto: httpwire.HTTP1,
-		set: func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond }, do: writeUntilError},
-	{name: "write deadline", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+		set: func(s *http.Server) { s.WriteTimeout = shortLimit }, do: writeUntilError},
+	{name: "write deadline", proto: httpwire.HTTP1, slowTLS: true, do: func(w http.ResponseWriter, r *http.Request) error {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		return writeUntilError(w, r)
 	}},
 	{name: "WriteTimeout", proto: httpwire.HTTP2,
-		set: func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond }},
+		set: func(s *http.Server) { s.WriteTimeout = shortLimit }},
 	{name: "write deadline", proto: httpwire.HTTP2, do: func(w http.ResponseWriter, r *http.Request) error {
 		return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 	}},
@@ -112,6 +117,9 @@ func TestOnDisconnect_falseFires(t *testing.T) {
 	for _, x := range ruses {
 		t.Run(x.name, func(t *testing.T) {
 			each(t, x.proto, func(t *testing.T, v variant) {
+				if x.slowTLS && v.tls {
+					t.Skip("takes 5 s")
+				}
 				var vs visits
 				s := vs.serve(t, v, func(s *http.Server) {
 					if x.set != nil {
@@ -142,21 +150,23 @@ func TestOnDisconnect_falseFires(t *testing.T) {
 
 // H3: a cancelled base context is no disconnect, and its cause comes through.
 func TestOnDisconnect_baseContext(t *testing.T) {
-	each(t, 0, func(t *testing.T, v variant) {
-		base, stop := context.WithCancelCause(context.Background())
-		defer stop(nil)
-		var vs visits
-		s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
-		visit := vs.hold(t, "/", nil)
-		s.request(t, "GET", "/")
-		receive(t, visit.ready, "the handler")
-		stop(errBase)
-		receive(t, visit.ctx.Done(), "the context to be done")
-		if c := context.Cause(visit.ctx); c != errBase {
-			t.Errorf("cause = %v, want %v", c, errBase)
-		}
-		visit.end(t, 0)
-	})
+	for want, cause := range map[error]error{context.Canceled: nil, errBase: errBase} {
+		each(t, 0, func(t *testing.T, v variant) {
+			base, stop := context.WithCancelCause(context.Background())
+			defer stop(nil)
+			var vs visits
+			s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
+			visit := vs.hold(t, "/", nil)
+			s.request(t, "GET", "/")
+			receive(t, visit.ready, "the handler")
+			stop(cause)
+			receive(t, visit.ctx.Done(), "the context to be done")
+			if c := context.Cause(visit.ctx); c != want {
+				t.Errorf("cause = %v, want %v", c, want)
+			}
+			visit.end(t, 0)
+		})
+	}
 }
 
 // H3: http.TimeoutHandler's deadline is no disconnect, though its handler goes on
@@ -313,4 +323,57 @@ func TestOnDisconnect_http2BodyTooLong(t *testing.T) {
 		receive(t, visit.ctx.Done(), "the context to be done")
 		visit.end(t, 0)
 	})
+}
+
+// A slowFlush is a ResponseWriter below ours whose Flush returns late.
+type slowFlush struct {
+	http.ResponseWriter
+	flushed func() error
+}
+
+func (w slowFlush) FlushError() error {
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	return w.flushed()
+}
+func (w slowFlush) Flush() { _ = w.FlushError() }
+
+// Rule 3: a client that leaves while the last Flush is under way has its answer if
+// the Flush succeeds, and has not if it fails.
+func TestOnDisconnect_leavesInLastFlush(t *testing.T) {
+	for _, fails := range []error{nil, errors.New("flush failed")} {
+		each(t, 0, func(t *testing.T, v variant) {
+			if v.bare {
+				t.Skip("the monitor may come after the server's own context")
+			}
+			var vs visits
+			flushing := make(chan struct{})
+			s := v.configure(t, &vs)
+			inner := s.Handler
+			s.Handler = vs.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				inner.ServeHTTP(slowFlush{w, func() error {
+					close(flushing)
+					<-r.Context().Done() // the server's own: the evidence came first
+					return fails
+				}}, r)
+			}))
+			s.listen(t)
+			visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {
+				w.Header().Set("Content-Length", "5")
+				_, _ = io.WriteString(w, "hello")
+				w.(http.Flusher).Flush()
+				return nil
+			})
+			leave := s.request(t, "GET", "/")
+			receive(t, flushing, "the last Flush")
+			leave()
+			receive(t, visit.ready, "the Flush to return")
+			if fails == nil {
+				visit.end(t, 0)
+				return
+			}
+			d := receive(t, visit.fired, "OnDisconnect's callback")
+			visit.fired <- d
+			visit.gone(t, *d)
+		})
+	}
 }

@@ -50,6 +50,11 @@ func (c *frameConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+func (c *frameConn) Close() error {
+	c.http2.closing()
+	return c.Conn.Close()
+}
+
 const (
 	frameHeaderLen = 9 // RFC 9113, 4.1
 	frameRST       = 3 // RFC 9113, 6.4

@@ -41,13 +41,14 @@ func someFrames() []byte {
 	_ = fr.WritePing(false, [8]byte{})
 	_ = fr.WriteRawFrame(200, 0xff, 1<<31-1, make([]byte, 1000))
 	_ = fr.WriteRSTStream(1<<31-1, 0)
+	b.Write([]byte{0, 0, 4, 3, 0, 0x80, 0, 0, 5, 0, 0, 0, 8}) // the reserved bit is set
 	return b.Bytes()
 }
 
 // H2: the scanner finds every reset, whatever pieces the frames come in.
 func TestFrameScanner_anyPieces(t *testing.T) {
 	b := someFrames()
-	want := []uint64{1<<32 | 8, 3<<32 | 0xdeadbeef, (1<<31 - 1) << 32}
+	want := []uint64{1<<32 | 8, 3<<32 | 0xdeadbeef, (1<<31 - 1) << 32, 5<<32 | 8}
 	if got := resetsOf(b); !slices.Equal(got, want) {
 		t.Fatalf("the rival finds %x", got)
 	}

@@ -35,7 +35,7 @@ type middleware struct{ next http.Handler }
 
 func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	if watchOf(r) != nil || r.Method == "PRI" {
+	if watchOf(r) != nil || isPreface(r) {
 		// PRI is the preface of HTTP/2, on its way to x/net's h2c.NewHandler: a
 		// connection, not a request. Its requests must not find a watch of it.
 		mw.next.ServeHTTP(rw, r)
@@ -57,6 +57,11 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	mw.next.ServeHTTP(w.present(), &w.req)
 	returned = true
+}
+
+// isPreface is how x/net's h2c.NewHandler knows it.
+func isPreface(r *http.Request) bool {
+	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
 }
 
 // present returns the ResponseWriter for the handler.
@@ -101,8 +106,8 @@ func watchOf(r *http.Request) *watch {
 	return w
 }
 
-// onServer reports whether ctx is of a request that came over a real connection.
-// http3's requests, too, have a context that can be done.
+// onServer reports whether ctx is of a request that came over a real connection:
+// net/http and http3 both say on which address.
 func onServer(ctx context.Context) bool {
-	return ctx.Done() != nil || ctx.Value(http.ServerContextKey) != nil
+	return ctx.Value(http.LocalAddrContextKey) != nil || ctx.Value(http.ServerContextKey) != nil
 }

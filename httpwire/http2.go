@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -34,6 +35,7 @@ func wrapNextProtos(srv *http.Server) {
 	if serve == nil {
 		return // no HTTP/2, or one that we don't know: the context fallback
 	}
+	srv.TLSNextProto = maps.Clone(srv.TLSNextProto) // servers may share one
 	if srv.TLSNextProto[protoTLS] != nil {
 		srv.TLSNextProto[protoTLS] = func(hs *http.Server, c *tls.Conn, h http.Handler) {
 			if err := readPreface(c); err != nil {
@@ -74,13 +76,11 @@ type framedConn interface {
 // serveFrames serves HTTP/2 on c, whose requests find its http2Conn.
 func serveFrames(serve nextProto, hs *http.Server, c framedConn, h http.Handler) {
 	hc := c.streams()
-	if f, ok := c.(interface{ original() net.Conn }); ok {
-		hc.tcp = tcpOf(f.original())
-	}
 	ctx := context.Background()
 	if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 		ctx = b.BaseContext()
 	}
+	hc.tcp, _ = ctx.Value(wire.Key).(*tcp)
 	ctx = context.WithValue(ctx, wire.Key, hc)
 	serve(hs, tls.Client(shell{inner: c}, nil), http2Handler{h, ctx})
 }

@@ -19,7 +19,7 @@ import (
 // started and attached, the server admits at most 4 times its concurrent streams
 // (250) of others that are reset early; more ends the connection.
 type http2Conn struct {
-	tcp *tcp // nil if the connection below is not wrapped
+	tcp *tcp // the connection below, nil if it is none
 
 	mu     sync.Mutex
 	sinks  map[uint64]wire.Sink
@@ -126,10 +126,24 @@ func (c *http2Conn) claimLocked() {
 
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
-	ev, ok := classify(err, source)
-	if !ok {
+	if ev, ok := classify(err, source); ok {
+		c.end(ev)
+	}
+}
+
+// closing is called before the server closes the connection. It may have reasons
+// of its own, such as a protocol error, and not have read up to the client's FIN.
+func (c *http2Conn) closing() {
+	if c.tcp == nil {
 		return
 	}
+	if ev, ok := c.tcp.evidence(); ok {
+		c.end(ev)
+	}
+}
+
+// end makes ev the end of the connection, and tells all its requests.
+func (c *http2Conn) end(ev wire.Event) {
 	c.mu.Lock()
 	if c.gone {
 		c.mu.Unlock()

@@ -3,6 +3,7 @@ package httpwire_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -150,12 +151,13 @@ func TestOnDisconnect_contextFirst(t *testing.T) {
 	each(t, 0, func(t *testing.T, v variant) {
 		var vs visits
 		s := vs.serve(t, v)
-		errs := make(chan error, 1)
+		errs, checked := make(chan error, 1), make(chan struct{})
 		visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
 			ctx, stop := context.WithCancel(r.Context())
 			defer stop()
 			flag := cancel.FromContext(r.Context()).Flag()
 			_, _ = httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) {
+				defer close(checked)
 				switch {
 				case r.Context().Err() == nil || context.Cause(r.Context()) != error(d):
 					errs <- errors.New("the request's context is not cancelled with it")
@@ -167,7 +169,7 @@ func TestOnDisconnect_contextFirst(t *testing.T) {
 					errs <- nil
 				}
 			})
-			<-r.Context().Done()
+			<-checked
 		})
 		s.request(t, "GET", "/")()
 		if err := receive(t, errs, "the callback"); err != nil {
@@ -201,5 +203,47 @@ func TestContext_lookedAtLate(t *testing.T) {
 			t.Errorf("derived cause = %v, want %v", c, d)
 		}
 		visit.end(t, 1)
+	})
+}
+
+// Rule 2: a Gone that has decided and told nobody yet, when the handler returns: its
+// callbacks run, and are waited for.
+func TestHandler_returnsInsideGone(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		var want, got *httpwire.Disconnect
+		visit := vs.expect("/", nil)
+		visit.do = func(w http.ResponseWriter, r *http.Request) {
+			_, _ = httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) { got = d })
+			want = httpwire.SwapOnly(r)
+		}
+		s.request(t, "GET", "/")
+		receive(t, visit.ended, "ServeHTTP")
+		if want == nil || got != want || context.Cause(visit.ctx) != error(want) {
+			t.Errorf("callback got %v, cause %v, want %p", got, context.Cause(visit.ctx), want)
+		}
+	})
+}
+
+// H2: the same when the server's own context ends in between: the cause is the
+// Disconnect all the same.
+func TestContext_endsInsideGone(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		base, stop := context.WithCancel(context.Background())
+		defer stop()
+		var vs visits
+		s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
+		visit := vs.expect("/", nil)
+		visit.do = func(w http.ResponseWriter, r *http.Request) {
+			want := httpwire.SwapOnly(r)
+			stop()
+			<-r.Context().Done()
+			if c := context.Cause(r.Context()); c != error(want) {
+				t.Errorf("cause = %v, want the Disconnect", c)
+			}
+		}
+		s.request(t, "GET", "/")
+		receive(t, visit.ended, "ServeHTTP")
 	})
 }

@@ -101,51 +101,54 @@ func TestListener_closeReadIsLocal(t *testing.T) {
 	visit.end(t, 0)
 }
 
-// A failing sendfile, or a source that breaks off, is told apart: only the client
-// counts.
-func TestListener_readFromSource(t *testing.T) {
+// A sendfile to a client that leaves is evidence.
+func TestListener_sendfile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(name, make([]byte, 64<<20), 0o600))
-	for _, clientLeaves := range []bool{true, false} {
-		var vs visits
-		s := vs.serve(t, variants[0])
-		begun := make(chan struct{})
-		visit := vs.expect("/", nil)
-		visit.do = func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-			close(begun)
-			if clientLeaves {
-				f, err := os.Open(name)
-				must(t, err)
-				defer func() { _ = f.Close() }()
-				if _, err := w.(io.ReaderFrom).ReadFrom(f); err == nil {
-					t.Error("sendfile to a client that left: no error")
-				}
-				<-r.Context().Done()
-			} else {
-				// What the error of a source that is a connection looks like.
-				_, _ = w.(io.ReaderFrom).ReadFrom(brokenSource{})
-				close(visit.ready)
-			}
-			<-visit.release
+	var vs visits
+	s := vs.serve(t, variants[0])
+	visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
 		}
-		c, below := s.dial(t)
-		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
-		receive(t, begun, "the handler")
-		if clientLeaves {
-			_, err := bufio.NewReader(c).ReadString('\n')
-			must(t, err)
-			must(t, below.SetLinger(0))
-			must(t, below.Close())
-			d := receive(t, visit.fired, "OnDisconnect's callback")
-			visit.fired <- d
-			visit.gone(t, *d)
-		} else {
-			receive(t, visit.ready, "the copy to fail")
-			visit.untouched(t)
+		defer func() { _ = f.Close() }()
+		if _, err := w.(io.ReaderFrom).ReadFrom(f); err == nil {
+			return errors.New("sendfile to a client that has left: no error")
 		}
-	}
+		return nil
+	})
+	c, below := s.dial(t)
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+	_, err := bufio.NewReader(c).ReadString('\n')
+	must(t, err)
+	must(t, below.SetLinger(0))
+	must(t, below.Close())
+	d := receive(t, visit.fired, "OnDisconnect's callback")
+	visit.fired <- d
+	visit.gone(t, *d)
+}
+
+// H3: a copy whose source breaks off is not a client that left, though the error
+// looks the same.
+func TestListener_readFromSource(t *testing.T) {
+	var vs visits
+	s := vs.serve(t, variants[0])
+	visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.(io.ReaderFrom).ReadFrom(brokenSource{}); !errors.Is(err, errConnReset) {
+			t.Errorf("err = %v", err)
+		}
+		return nil
+	})
+	c, _ := s.dial(t)
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+	receive(t, visit.ready, "the handler")
+	visit.untouched(t)
 }
 
 type brokenSource struct{}

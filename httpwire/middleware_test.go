@@ -72,23 +72,35 @@ func TestOnDisconnect_h2cNewHandler(t *testing.T) {
 	receive(t, c.end(id), "the response")
 }
 
-// H7: middleware twice makes one watch; its callback runs once.
+// H7: middleware twice makes one watch: who registers between the two is told the
+// same Disconnect.
 func TestHandler_nested(t *testing.T) {
 	each(t, 0, func(t *testing.T, v variant) {
 		var vs visits
-		s := v.configure(t, httpwire.Handler(http.StripPrefix("/a", httpwire.Handler(&vs))))
+		between := make(chan *httpwire.Disconnect, 2)
+		inner := httpwire.Handler(&vs)
+		s := v.configure(t, httpwire.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) { between <- d })
+			if err != nil {
+				t.Error(err)
+			}
+			inner.ServeHTTP(w, r)
+		})))
 		must(t, httpwire.Configure(s.Server, nil)) // again
 		s.Handler = vs.outer(s.Handler)
 		s.listen(t)
 		visit := vs.hold(t, "/", nil)
-		leave := s.request(t, "GET", "/a/")
+		leave := s.request(t, "GET", "/")
 		receive(t, visit.ready, "the handler")
 		leave()
 		d := receive(t, visit.fired, "OnDisconnect's callback")
 		if c := context.Cause(visit.ctx); c != error(d) {
 			t.Errorf("cause = %v, want %v", c, d)
 		}
-		close(visit.release)
+		if other := receive(t, between, "the callback between"); other != d {
+			t.Errorf("two Disconnects for one: %v, %v", d, other)
+		}
+		visit.end(t, 1)
 	})
 }
 

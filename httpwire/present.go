@@ -10,11 +10,11 @@ import (
 
 // The optional interfaces of a ResponseWriter, as a set.
 const (
-	f = 1 << iota // http.Flusher
-	h             // http.Hijacker
-	s             // http.Pusher, for "server push"
-	r             // io.ReaderFrom
-	n             // http.CloseNotifier, which is deprecated but asked for
+	hasFlush = 1 << iota
+	hasHijack
+	hasPush
+	hasReadFrom
+	hasNotify // http.CloseNotifier, which is deprecated but still asked for
 )
 
 type closeNotifier interface{ CloseNotify() <-chan bool }
@@ -22,19 +22,19 @@ type closeNotifier interface{ CloseNotify() <-chan bool }
 // optional returns the set of the optional interfaces of rw.
 func optional(rw http.ResponseWriter) (set int) {
 	if _, ok := rw.(http.Flusher); ok {
-		set |= f
+		set |= hasFlush
 	}
 	if _, ok := rw.(http.Hijacker); ok {
-		set |= h
+		set |= hasHijack
 	}
 	if _, ok := rw.(http.Pusher); ok {
-		set |= s
+		set |= hasPush
 	}
 	if _, ok := rw.(io.ReaderFrom); ok {
-		set |= r
+		set |= hasReadFrom
 	}
 	if _, ok := rw.(closeNotifier); ok {
-		set |= n
+		set |= hasNotify
 	}
 	return set
 }
@@ -47,90 +47,90 @@ func (p *response) present() http.ResponseWriter {
 	fl, hi, pu, rf := flushResponse{p}, hijacker{p}, pusher{p}, readerFrom{p}
 	set := optional(p.ResponseWriter)
 	switch set {
-	case f | h | r | n:
+	case hasFlush | hasHijack | hasReadFrom | hasNotify:
 		return http1Response{p}
-	case f | s | n:
+	case hasFlush | hasPush | hasNotify:
 		return http2Response{p}
 	}
-	switch set &^ n {
+	switch set &^ hasNotify {
 	case 0:
 		return p
-	case f:
+	case hasFlush:
 		return fl
-	case h:
+	case hasHijack:
 		return struct {
 			*response
 			http.Hijacker
 		}{p, hi}
-	case f | h:
+	case hasFlush | hasHijack:
 		return struct {
 			flushResponse
 			http.Hijacker
 		}{fl, hi}
-	case s:
+	case hasPush:
 		return struct {
 			*response
 			http.Pusher
 		}{p, pu}
-	case f | s:
+	case hasFlush | hasPush:
 		return struct {
 			flushResponse
 			http.Pusher
 		}{fl, pu}
-	case h | s:
+	case hasHijack | hasPush:
 		return struct {
 			*response
 			http.Hijacker
 			http.Pusher
 		}{p, hi, pu}
-	case f | h | s:
+	case hasFlush | hasHijack | hasPush:
 		return struct {
 			flushResponse
 			http.Hijacker
 			http.Pusher
 		}{fl, hi, pu}
-	case r:
+	case hasReadFrom:
 		return struct {
 			*response
 			io.ReaderFrom
 		}{p, rf}
-	case f | r:
+	case hasFlush | hasReadFrom:
 		return struct {
 			flushResponse
 			io.ReaderFrom
 		}{fl, rf}
-	case h | r:
+	case hasHijack | hasReadFrom:
 		return struct {
 			*response
 			http.Hijacker
 			io.ReaderFrom
 		}{p, hi, rf}
-	case f | h | r:
+	case hasFlush | hasHijack | hasReadFrom:
 		return struct {
 			flushResponse
 			http.Hijacker
 			io.ReaderFrom
 		}{fl, hi, rf}
-	case s | r:
+	case hasPush | hasReadFrom:
 		return struct {
 			*response
 			http.Pusher
 			io.ReaderFrom
 		}{p, pu, rf}
-	case f | s | r:
+	case hasFlush | hasPush | hasReadFrom:
 		return struct {
 			flushResponse
 			http.Pusher
 			io.ReaderFrom
 		}{fl, pu, rf}
-	case h | s | r:
+	case hasHijack | hasPush | hasReadFrom:
 		return struct {
 			*response
 			http.Hijacker
 			http.Pusher
 			io.ReaderFrom
 		}{p, hi, pu, rf}
-	case f | h | s | r:
+	case hasFlush | hasHijack | hasPush | hasReadFrom:
 		return struct {
 			flushResponse
 			http.Hijacker

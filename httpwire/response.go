@@ -79,6 +79,9 @@ func (p *response) begin(n int) (last bool) {
 	if !p.wroteHeader {
 		p.header(http.StatusOK)
 	}
+	if p.bodiless() && !p.head {
+		return false // refused below, and nothing is sent
+	}
 	if p.w.proto == HTTP1 {
 		return false // its buffers hold an unknown amount of header: only Flush tells
 	}
@@ -170,7 +173,24 @@ func (p *response) decide(err error) {
 	// at last comes after our store, and it goes on by itself.
 	if d := p.late.Load(); d != nil {
 		p.w.gone(d)
+		if p.w.parent.Err() != nil {
+			p.w.parentDone() // the first may have left it to us
+		}
 	}
+}
+
+// undecided reports whether there is evidence that was put aside and that decide
+// has still to deal with. If decide is just about to, undecided does it.
+func (p *response) undecided() bool {
+	d := p.late.Load()
+	if d == nil {
+		return false
+	}
+	if p.last.Load() {
+		return true
+	}
+	p.w.gone(d)
+	return false
 }
 
 // postpone puts d aside if the last write is under way.

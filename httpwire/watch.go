@@ -39,6 +39,8 @@ type watch struct {
 	since  time.Time // start, where the context fallback may be needed
 	body   bool      // whether there is one, likewise
 
+	cancelling sync.Mutex
+
 	arming sync.Mutex
 	armed  atomic.Bool
 	unjoin func() bool // stops following parent
@@ -58,6 +60,9 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 	w := &watch{parent: r.Context(), conn: conn, proto: Protocol(r.ProtoMajor)}
 	w.rw = response{ResponseWriter: rw, w: w, length: -1, head: r.Method == http.MethodHead}
 	w.ctx.w = w
+	if r.Trailer == nil && w.proto == HTTP1 && r.ContentLength < 0 {
+		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
+	}
 	w.req = *r.WithContext(&w.ctx)
 	if t, ok := conn.(*tcp); conn == nil || ok && t.bare {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
@@ -88,8 +93,16 @@ func (w *watch) gone(d *Disconnect) {
 
 // tell cancels both tokens, flag first. It may be called by several goroutines.
 func (w *watch) tell(d *Disconnect) {
-	w.tok.Cancel(d)
+	w.cancel(d)
 	w.disc.Cancel(d)
+}
+
+// cancel cancels the context's token. Whoever loses waits until the winner has
+// closed Done as well: a callback must find every derived context cancelled.
+func (w *watch) cancel(cause error) {
+	w.cancelling.Lock()
+	w.tok.Cancel(cause)
+	w.cancelling.Unlock()
 }
 
 // complete ends the watch, not the context: the client has all it wanted, and
@@ -113,7 +126,7 @@ func (w *watch) finish() {
 		w.conn.Detach(w.id, w)
 	}
 	w.disarm()
-	w.tok.Cancel(context.Canceled)
+	w.cancel(context.Canceled)
 	defer w.tok.Close() // after the callbacks, which may read its flag
 	w.disc.Drain()
 }
@@ -154,10 +167,13 @@ func (w *watch) parentDone() {
 			w.Gone(e)
 		}
 	}
+	if w.rw.undecided() {
+		return // decide comes here again
+	}
 	if d := w.end.Load(); d != nil && d != &completed {
 		w.tell(d) // another goroutine's Gone may have swapped, and got no further
 	}
-	w.tok.Cancel(cause)
+	w.cancel(cause)
 }
 
 func (w *watch) judge(cause error) (wire.Event, bool) {

@@ -126,7 +126,12 @@ func (c *http2Conn) claimLocked() {
 
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
-	if ev, ok := classify(err, source); ok {
+	ev, ok := classify(err, source)
+	switch {
+	case !ok:
+	case c.tcp != nil && c.tcp.mayClose() && source != wire.WriteErr:
+		c.tcp.doubt(func() { c.end(ev) })
+	default:
 		c.end(ev)
 	}
 }

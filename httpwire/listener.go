@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
@@ -20,15 +21,24 @@ func Listener(l net.Listener) net.Listener {
 	if l == nil {
 		panic("httpwire: nil listener")
 	}
-	if w, ok := l.(listener); ok {
+	if w, ok := l.(*listener); ok {
 		return w
 	}
-	return listener{l}
+	return &listener{Listener: l}
 }
 
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	closed atomic.Bool
+}
 
-func (l listener) Accept() (net.Conn, error) {
+// Close closes the listener. Server.Close does so before it closes connections.
+func (l *listener) Close() error {
+	l.closed.Store(true)
+	return l.Listener.Close()
+}
+
+func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -39,6 +49,7 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 	w := &conn{Conn: c}
 	w.tcp.bind(c)
+	w.tcp.shutting = &l.closed
 	return w, nil
 }
 

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -38,6 +40,8 @@ type tcp struct {
 	base context.Context // of the connection, from ConnContext
 	tls  bool            // HTTP is spoken above TLS
 	bare bool            // reads and writes are not seen
+
+	shutting *atomic.Bool // the listener has been closed; nil if unknown
 
 	mu        sync.Mutex
 	cur       wire.Sink
@@ -129,15 +133,15 @@ func (t *tcp) endedAbove(cause error) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	open := !t.closed && t.raw != nil && t.raw.Control(func(uintptr) {}) == nil
-	return open && !t.local && !t.readShut
+	open := !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
+	return open && !t.mayClose() && !t.local && !t.readShut
 }
 
 // evidence returns what is known, after a look at the TCP state.
 func (t *tcp) evidence() (wire.Event, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.gone && !t.closed {
+	if !t.gone && !t.closed && !t.mayClose() {
 		t.lookLocked()
 	}
 	return t.ev, t.gone
@@ -187,8 +191,41 @@ func (t *tcp) note(err error, source uint8) {
 // take makes ev the evidence, unless there is some, and tells the current
 // request.
 func (t *tcp) take(ev wire.Event) {
+	if t.mayClose() && ev.Source != wire.WriteErr {
+		t.doubt(func() { t.believe(ev) })
+		return
+	}
+	t.believe(ev)
+}
+
+// mayClose reports whether we may be closing the connection from above TLS: a
+// tls.Conn sends its close_notify first, clients react to that, and their FIN
+// comes before the descriptor is closed. Server.Close closes the listener before
+// any of it.
+func (t *tcp) mayClose() bool {
+	return t.tls && t.shutting != nil && t.shutting.Load()
+}
+
+// doubt calls f a little later, if we have not closed the connection by then.
+func (t *tcp) doubt(f func()) {
+	time.AfterFunc(doubtFor, func() {
+		t.mu.Lock()
+		closed := t.closed
+		t.mu.Unlock()
+		if !closed {
+			f()
+		}
+	})
+}
+
+// doubtFor is long for Server.Close, which is under way, and short for a server
+// that drains and learns of a disconnect as much later.
+const doubtFor = 50 * time.Millisecond
+
+// believe makes ev the evidence, and tells the current request.
+func (t *tcp) believe(ev wire.Event) {
 	t.mu.Lock()
-	if t.readShut && ev.Kind == wire.Closed {
+	if !t.gone && t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
 		t.mu.Unlock()
 		return
 	}
@@ -220,7 +257,9 @@ func (t *tcp) closing() {
 		t.mu.Unlock()
 		return
 	}
-	t.lookLocked()
+	if !t.mayClose() {
+		t.lookLocked()
+	}
 	t.closed = true
 	if t.token != 0 {
 		theMonitor.remove(t)
@@ -234,17 +273,19 @@ func (t *tcp) closing() {
 }
 
 // shutWrite is called before we shut the writing side.
-func (t *tcp) shutWrite() {
-	t.mu.Lock()
-	t.lookLocked()
-	t.writeShut = true
-	t.mu.Unlock()
-}
+func (t *tcp) shutWrite() { t.shut(&t.writeShut) }
 
 // shutRead is called before we shut the reading side.
-func (t *tcp) shutRead() {
+func (t *tcp) shutRead() { t.shut(&t.readShut) }
+
+// shut looks for the last time at what our own shutdown is about to blur.
+func (t *tcp) shut(side *bool) {
 	t.mu.Lock()
 	t.lookLocked()
-	t.readShut = true
+	*side = true
+	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
+	if gone && cur != nil {
+		cur.Gone(ev)
+	}
 }

@@ -1,0 +1,112 @@
+package httpwire_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hangup-go/hangup/httpwire"
+)
+
+// H3, rule 6: clients that leave because Server.Close has told them so, before it
+// has closed their descriptors, as it does above TLS.
+func TestOnDisconnect_serverCloseFirst(t *testing.T) {
+	const rounds, clients = 20, 16
+	each(t, 0, func(t *testing.T, v variant) {
+		if v.bare {
+			t.Skip("Server.Close can't be told without the wrapped listener")
+		}
+		for range rounds {
+			entered, closed := make(chan struct{}, clients), make(chan struct{})
+			s := v.start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, err := httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) {
+					t.Errorf("Server.Close came out as: %v (by %v)", d, d.Source)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				entered <- struct{}{}
+				<-r.Context().Done()
+				<-closed
+			}))
+			var wg sync.WaitGroup
+			for range clients {
+				tr := v.transport()
+				wg.Go(func() {
+					defer tr.CloseIdleConnections()
+					if res, err := tr.RoundTrip(get(s.url("/"))); err == nil {
+						_, _ = io.Copy(io.Discard, res.Body)
+						_ = res.Body.Close()
+					}
+				})
+			}
+			for range clients {
+				receive(t, entered, "the handlers")
+			}
+			_ = s.Close()
+			wg.Wait()
+			close(closed)
+		}
+	})
+}
+
+func get(url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// H7: a request's trailers reach the handler through our copy of the request,
+// announced or not.
+func TestHandler_trailers(t *testing.T) {
+	for _, announced := range []string{"", "Trailer: X-Sum\r\n"} {
+		each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+			got := make(chan http.Header, 1)
+			s := v.start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				got <- r.Trailer
+			}))
+			c, _ := s.dial(t)
+			_, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: h\r\n%sTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n", announced)
+			must(t, err)
+			if sum := receive(t, got, "the handler").Get("X-Sum"); sum != "1" {
+				t.Errorf("announced %q: the trailer is %q", strings.TrimSpace(announced), sum)
+			}
+		})
+	}
+}
+
+// A TLS client's close_notify is noticed on connections that are no sockets, too.
+func TestListener_notASocket(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		if v.bare {
+			t.Skip("is about the wrapped listener")
+		}
+		var vs visits
+		s := v.configure(t, &vs)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		s.addr = l.Addr().String()
+		s.serve(t, httpwire.Listener(opaque{l}))
+		visit := vs.hold(t, "/", nil)
+		c, _ := s.dial(t)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+		receive(t, visit.ready, "the handler")
+		must(t, c.Close())
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+	})
+}
+
+// opaque accepts connections that hide their descriptors.
+type opaque struct{ net.Listener }
+
+func (l opaque) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return struct{ net.Conn }{c}, err
+}

@@ -100,17 +100,6 @@ func (h *h2client) end(id uint32) chan struct{} {
 	return h.ends[id]
 }
 
-// await waits until n bytes of DATA have come on a stream.
-func (h *h2client) await(id uint32, n int) {
-	h.t.Helper()
-	h.mu.Lock()
-	c := h.gotData[id]
-	h.mu.Unlock()
-	for got := 0; got < n; {
-		got = receive(h.t, c, "DATA")
-	}
-}
-
 // read reads all there is. It has a framer of its own for its answers.
 func (h *h2client) read() {
 	defer close(h.done)

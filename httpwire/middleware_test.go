@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
+	//lint:ignore SA1019 it is deprecated, and still used
 	"golang.org/x/net/http2/h2c"
 
 	"github.com/hangup-go/hangup/httpwire"
@@ -60,6 +61,7 @@ func TestOnDisconnect_h2cNewHandler(t *testing.T) {
 	})
 	v := variant{proto: httpwire.HTTP2}
 	//nolint:staticcheck // deprecated, but in use
+	//lint:ignore SA1019 as above
 	s := v.start(t, h2c.NewHandler(h, &http2.Server{}), func(s *http.Server) {
 		s.Protocols = new(http.Protocols)
 		s.Protocols.SetHTTP1(true)

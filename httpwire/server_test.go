@@ -89,6 +89,7 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 		f(s.Server)
 	}
 	if v.xnet {
+		//lint:ignore SA1019 deprecated, and what many servers call
 		must(t, http2.ConfigureServer(s.Server, nil))
 	}
 	inner := s.ConnState

@@ -90,6 +90,7 @@ func TestListener_notASocket(t *testing.T) {
 		}
 		var vs visits
 		s := v.configure(t, &vs)
+		s.Handler = vs.outer(s.Handler)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
 		s.addr = l.Addr().String()

@@ -17,7 +17,7 @@ type Options struct{}
 // Configure prepares srv to notice that its clients leave. It wraps srv's
 // Handler, ConnContext, ConnState and the HTTP/2 entries of TLSNextProto, and is
 // the last step before serving: what is set in srv afterwards is either ignored
-// or undoes it. A server that was configured before is left as it is.
+// or undoes it, except that Handler may be wrapped once more. A server that was configured before is left as it is.
 //
 // HTTP/2 is set up as srv would do it itself (Protocols, TLSNextProto and GODEBUG
 // http2server count), or by golang.org/x/net/http2.ConfigureServer, called before.

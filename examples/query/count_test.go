@@ -19,7 +19,7 @@ import (
 // that every one is in C.
 const atOnce = 4
 
-// C2, C3, N3, H3 and rule 2 of wire.md, by numbers: requests that complete fire
+// C2, C3, N3, H3 and no callback outlives its handler, by numbers: requests that complete fire
 // no callback; clients that leave in the middle stop their call and fire one;
 // nothing is left behind. The numbers are set by -hangup.requests.
 func TestHangUp_counts(t *testing.T) {

@@ -154,7 +154,7 @@ func TestServer_badFrames(t *testing.T) {
 		"RST_STREAM between HEADERS":      func(c *h2client) { _ = c.fr.WriteRawFrame(1, 0, 3, []byte{0x82}); _ = c.fr.WriteRSTStream(3, 8) },
 		"headers of nonsense":             func(c *h2client) { _ = c.fr.WriteRawFrame(1, 5, 3, []byte("nonsense")) },
 		"a frame larger than all allowed": func(c *h2client) { c.out.Write([]byte{255, 255, 255, 0, 0, 0, 0, 0, 1}) },
-		"no frames":                       func(c *h2client) { c.out.WriteString(fmt.Sprintf("%0999d", 0)) },
+		"no frames":                       func(c *h2client) { fmt.Fprintf(&c.out, "%0999d", 0) },
 	}
 	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
 		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))

@@ -1,7 +1,6 @@
 package httpwire
 
 import (
-	"context"
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
@@ -42,31 +41,14 @@ func (c *requestContext) Token() *cancel.Token {
 type watchKey struct{}
 
 func (c *requestContext) Value(key any) any {
-	switch key {
-	case watchKey{}:
+	if key == (watchKey{}) {
 		return c.w
-	case stdKey:
-		// context.Cause, and contexts derived from ours, ask for the standard
-		// library's own context. It must be ours, never the parent's.
-		c.Done()
 	}
+	// The token answers what makes the context cancellable, for context.Cause and
+	// for contexts derived from ours: it must be ours, never the parent's.
 	if v := c.w.tok.Value(key); v != nil {
+		c.w.arm()
 		return v
 	}
 	return c.w.parent.Value(key)
 }
-
-// stdKey is the unexported key under which contexts of the standard library find
-// their nearest cancellable ancestor. context.Cause asks for it.
-var stdKey = func() any {
-	var s keySpy
-	context.Cause(&s)
-	return s.key
-}()
-
-type keySpy struct{ key any }
-
-func (s *keySpy) Deadline() (t time.Time, ok bool) { return }
-func (s *keySpy) Done() <-chan struct{}            { return nil }
-func (s *keySpy) Err() error                       { return context.Canceled } // else Cause does not ask
-func (s *keySpy) Value(key any) any                { s.key = key; return nil }

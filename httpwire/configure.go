@@ -11,9 +11,6 @@ import (
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
 
-// Options of [Configure]. The zero value works, and so does a nil pointer.
-type Options struct{}
-
 // Configure prepares srv to notice that its clients leave. It wraps srv's
 // Handler, ConnContext, ConnState and the HTTP/2 entries of TLSNextProto, and is
 // the last step before serving: what is set in srv afterwards is either ignored
@@ -35,11 +32,15 @@ func Configure(srv *http.Server, opts *Options) error {
 	if _, ok := h.(*configured); ok {
 		return nil
 	}
+	o, err := opts.checked()
+	if err != nil {
+		return err
+	}
 	if err := setUpHTTP2(srv); err != nil {
 		return err
 	}
 	var bare bareConns
-	wrapConnContext(srv, &bare)
+	wrapConnContext(srv, &bare, o)
 	wrapConnState(srv, &bare)
 	wrapNextProtos(srv)
 	srv.Handler = &configured{Handler(h)}
@@ -50,7 +51,7 @@ func Configure(srv *http.Server, opts *Options) error {
 type configured struct{ http.Handler }
 
 // wrapConnContext makes requests find their TCP connection.
-func wrapConnContext(srv *http.Server, bare *bareConns) {
+func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 	inner := srv.ConnContext
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if inner != nil {
@@ -65,7 +66,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns) {
 			}
 		}
 		_, t.tls = c.(*tls.Conn)
-		t.base = ctx
+		t.base, t.opts, t.top = ctx, o, c
 		return context.WithValue(ctx, wire.Key, t)
 	}
 }

@@ -31,6 +31,7 @@ type variant struct {
 	tls   bool
 	xnet  bool // golang.org/x/net/http2 instead of net/http's own
 	bare  bool // from a listener that is not wrapped
+	opts  *httpwire.Options
 }
 
 var variants = []variant{
@@ -104,7 +105,7 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 			inner(c, st)
 		}
 	}
-	must(t, httpwire.Configure(s.Server, nil))
+	must(t, httpwire.Configure(s.Server, v.opts))
 	return s
 }
 

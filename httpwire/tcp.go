@@ -40,6 +40,8 @@ type tcp struct {
 	base context.Context // of the connection, from ConnContext
 	tls  bool            // HTTP is spoken above TLS
 	bare bool            // reads and writes are not seen
+	opts *Options        // of the server, from ConnContext; read only
+	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 

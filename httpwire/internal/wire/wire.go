@@ -28,6 +28,14 @@ const (
 	WriteFailed                     // a write found that nobody reads any more
 )
 
+// Reasons of our own for which a request's context ends: what Judge may say in
+// an Event's Kind when the client has not left.
+const (
+	ServerClosed   uint8 = 64 + iota // we closed the connection
+	ServerDeadline                   // a deadline of ours has passed
+	BaseContext                      // the context that the connection inherits is done
+)
+
 // Sources: what saw it.
 const (
 	Monitor  uint8 = 1 + iota // an event of the connection monitor
@@ -78,7 +86,8 @@ type Conn interface {
 
 	// Judge is asked when the standard context of an attached request is done,
 	// with context.Cause of it: was it the client? Without positive evidence
-	// the answer is false. It is called on a goroutine that may wait a little
+	// the answer is false; the Event's Kind is then a reason of our own, or 0,
+	// and Err may say more. It is called on a goroutine that may wait a little
 	// (well below a millisecond) for evidence on its way, and may be called
 	// after Detach.
 	Judge(id uint64, s Sink, cause error) (Event, bool)

@@ -1,14 +1,17 @@
 package httpwire_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hangup-go/hangup/cancel"
 	"github.com/hangup-go/hangup/httpwire"
@@ -161,4 +164,83 @@ func says(p any, words ...string) bool {
 func matches(p any, err error) bool {
 	pe, ok := p.(*cancel.PanicError)
 	return ok && errors.Is(pe, err)
+}
+
+// H2: net/http ends its own read between two requests by a deadline: the second
+// request's connection, when the server closes it, was not ended by that.
+func TestContext_serverClosedAfterKeepAlive(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		first, second := vs.hold(t, "/first", nil), vs.hold(t, "/second", nil)
+		c, _ := s.dial(t)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/first")
+		receive(t, first.ready, "the first handler")
+		first.end(t, 0)
+		_, err := readResponse(c)
+		must(t, err)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/second")
+		receive(t, second.ready, "the second handler")
+		_ = s.Close()
+		receive(t, second.ctx.Done(), "the context to be done")
+		second.end(t, 0)
+		if cause := context.Cause(second.ctx); !errors.Is(cause, httpwire.ErrServerClosed) {
+			t.Errorf("cause = %v, want ErrServerClosed", cause)
+		}
+	})
+}
+
+// readResponse reads one response, to its end.
+func readResponse(c net.Conn) (string, error) {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
+}
+
+// H6: a connection that the handler has taken over is its own to close.
+func TestContext_hijackedAndClosed(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return err
+			}
+			if err := c.Close(); err != nil {
+				return err
+			}
+			return r.Context().Err()
+		})
+		s.request(t, "GET", "/")
+		receive(t, visit.ready, "the handler")
+		visit.untouched(t)
+	})
+}
+
+// H2: a read deadline does not end an HTTP/2 request's context, and so is not why
+// something else did.
+func TestContext_http2ReadDeadlineIsNotWhy(t *testing.T) {
+	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", func(w http.ResponseWriter, _ *http.Request) error {
+			return http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
+		})
+		c := s.h2(t)
+		id := c.headers("POST", "/", false, "content-length", "3")
+		c.flush()
+		receive(t, visit.ready, "the handler")
+		must(t, c.fr.WriteData(id, false, []byte("too long")))
+		c.flush()
+		receive(t, visit.ctx.Done(), "the context to be done")
+		visit.end(t, 0)
+		if cause := context.Cause(visit.ctx); cause != context.Canceled {
+			t.Errorf("cause = %v, want context.Canceled", cause)
+		}
+	})
 }

@@ -114,10 +114,13 @@ func cause(ctx context.Context) error {
 // leave later, and the standard context, being done, will not say so again: the
 // stream that arm follows will.
 func (q *request) judge() (wire.Event, bool) {
+	// The base context is looked at first: it is a child of the connection's, so if
+	// that is why it is done, the connection's end is there to be seen.
+	base := cause(q.conn.base)
 	if e, left := leftBy(q.ended()); left {
 		return e, true
 	}
-	if e := q.reason(); e.Kind != 0 {
+	if e := q.reason(base); e.Kind != 0 {
 		return e, false
 	}
 	q.mu.Lock()
@@ -130,9 +133,8 @@ func (q *request) judge() (wire.Event, bool) {
 
 // reason says why this end ended the request's context: it closed the connection,
 // which the stream's context says before the connection's does; or the program
-// cancelled the context that the connection's requests inherit. That one is a
-// child of the connection's, so the connection comes first.
-func (q *request) reason() wire.Event {
+// cancelled the context that the connection's requests inherit, with cause base.
+func (q *request) reason(base error) wire.Event {
 	err := cause(q.conn.quic.Context())
 	if err == nil && q.stream != nil {
 		if err = cause(q.stream.Context()); isStreams(err) {
@@ -142,8 +144,8 @@ func (q *request) reason() wire.Event {
 	switch {
 	case err != nil:
 		return wire.Event{Kind: wire.ServerClosed}
-	case q.conn.base.Err() != nil:
-		return wire.Event{Kind: wire.BaseContext, Err: context.Cause(q.conn.base)}
+	case base != nil:
+		return wire.Event{Kind: wire.BaseContext, Err: base}
 	}
 	return wire.Event{}
 }

@@ -5,7 +5,7 @@ package httpwire
 func Monitored() int {
 	theMonitor.mu.Lock()
 	defer theMonitor.mu.Unlock()
-	if theMonitor.epfd < 0 {
+	if theMonitor.poll == nil {
 		return -1
 	}
 	return len(theMonitor.conns)

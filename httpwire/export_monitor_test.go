@@ -1,3 +1,5 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
 package httpwire
 
 // Monitored returns the number of connections that the monitor watches, -1 if it

@@ -2,6 +2,7 @@ package httpwire
 
 import (
 	"net/http"
+	"unsafe"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -58,3 +59,6 @@ func EOF(err error, both bool) (Kind, error) {
 	ev := eof(err, both, wire.Monitor)
 	return Kind(ev.Kind), ev.Err
 }
+
+// ConnSize is the size of what Listener keeps for a connection.
+func ConnSize() int { return int(unsafe.Sizeof(conn{})) }

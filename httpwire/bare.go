@@ -7,8 +7,8 @@ import (
 )
 
 // bareConns are the connections of a server from a listener that is not ours. The
-// monitor works for them too, but nobody tells us of their close until the kernel
-// has dropped the registration; ConnState then does.
+// monitor works for them too, on the systems that have one, but nobody tells us of
+// their close until the kernel has dropped the registration; ConnState then does.
 type bareConns struct {
 	m sync.Map // net.Conn -> *tcp
 }

@@ -20,7 +20,8 @@ import (
 // http2server count), or by golang.org/x/net/http2.ConfigureServer, called before.
 //
 // Serve it on a wrapped [Listener], by [ListenAndServe] or [ListenAndServeTLS]:
-// without it, HTTP/1.1 has only the monitor, or off Linux only the context.
+// without it, HTTP/1.1 has only the connection monitor, on Linux, macOS and the
+// BSDs, and only the context ([SourceContext]) elsewhere.
 func Configure(srv *http.Server, opts *Options) error {
 	if srv == nil {
 		panic("httpwire: nil server")

@@ -89,13 +89,13 @@ type Source uint8
 
 // The sources.
 const (
-	SourceMonitor  = Source(wire.Monitor)  // an event of the connection monitor
+	SourceMonitor  = Source(wire.Monitor)  // an event of the connection monitor (epoll or kqueue: on Linux, macOS and the BSDs)
 	SourceRead     = Source(wire.ReadErr)  // an error of a read from the connection
 	SourceWrite    = Source(wire.WriteErr) // an error of a write to the connection
 	SourceTCPState = Source(wire.State)    // the state of the TCP connection, read when the connection ended
 	SourceFrame    = Source(wire.Frame)    // a frame of HTTP/2 or HTTP/3
 	SourceQUIC     = Source(wire.QUIC)     // the QUIC connection
-	SourceContext  = Source(wire.Context)  // the standard context alone; see Handler for what this can't tell apart
+	SourceContext  = Source(wire.Context)  // the standard context alone, where nothing else could see the client; see Handler for what this can't tell apart
 )
 
 // String returns the source in words, such as "monitor".

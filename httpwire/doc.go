@@ -9,11 +9,14 @@
 //
 // The handler is only told. It is never killed, and it returns when it likes.
 //
-// What counts is evidence from the wire. On HTTP/1.1 under Linux that is an
-// event of the connection monitor, one epoll instance and one goroutine for all
-// connections, which sees a close behind unread data, where net/http does not
-// look; and the errors and the TCP state that the wrapped connection of
-// [Listener] sees. On HTTP/2 it is the frames and the end of the connection.
+// What counts is evidence from the wire. On HTTP/1.1 that is an event of the
+// connection monitor, one epoll instance (Linux) or kqueue (macOS and the BSDs)
+// and one goroutine for all connections, which sees a close behind unread data,
+// where net/http does not look; and the errors and the TCP state that the wrapped
+// connection of [Listener] sees. On other systems there is no monitor: what the
+// wrapped connection sees is all, and without it the server's own context is. A
+// Disconnect's [Source] says which it was. On HTTP/2 it is the frames and the end
+// of the connection.
 //
 // Limits. A FIN can't be told from a half-close: both count as closed. A FIN that
 // is stuck behind more unread data than the receive window holds is not seen.

@@ -1,6 +1,11 @@
 package httpwire
 
-import "net/http"
+import (
+	"net/http"
+	"unsafe"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
 
 // Scan returns what the frame scanner finds in the pieces, as id<<32 | code.
 func Scan(pieces ...[]byte) (resets []uint64) {
@@ -38,3 +43,22 @@ func SwapOnly(r *http.Request) *Disconnect {
 	}
 	return d
 }
+
+// HasMonitor reports whether this system has a connection monitor.
+func HasMonitor() bool { return theMonitor.works() }
+
+// Slots is slots.
+type Slots struct{ s slots }
+
+func (s *Slots) Begin()                                 { s.s.begin() }
+func (s *Slots) Set(fd int, token uint64)               { s.s.set(fd, token) }
+func (s *Slots) Owner(fd int) (token uint64, sure bool) { return s.s.owner(fd) }
+
+// EOF is eof.
+func EOF(err error, both bool) (Kind, error) {
+	ev := eof(err, both, wire.Monitor)
+	return Kind(ev.Kind), ev.Err
+}
+
+// ConnSize is the size of what Listener keeps for a connection.
+func ConnSize() int { return int(unsafe.Sizeof(conn{})) }

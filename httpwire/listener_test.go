@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -160,7 +159,7 @@ func (brokenSource) Read([]byte) (int, error) {
 // Thousands of idle connections cost no goroutine each of ours, and all of them
 // dropped at once are noticed and forgotten.
 func TestMonitor_manyConnections(t *testing.T) {
-	if runtime.GOOS != "linux" {
+	if !httpwire.HasMonitor() {
 		t.Skip("no monitor here")
 	}
 	const n = 300
@@ -194,7 +193,7 @@ func TestMonitor_manyConnections(t *testing.T) {
 // Keep-alive connections stay registered between requests, once, and are forgotten
 // when the server closes them.
 func TestMonitor_keepAlive(t *testing.T) {
-	if runtime.GOOS != "linux" {
+	if !httpwire.HasMonitor() {
 		t.Skip("no monitor here")
 	}
 	for _, v := range variants[:4] {

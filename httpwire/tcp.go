@@ -34,7 +34,8 @@ import (
 // Close and the monitor: the registration is made and deleted under mu, and the
 // descriptor is closed only after closing has set closed. So no registration is
 // made for a descriptor that may be somebody else's by now. An event that the
-// monitor has fetched before is for a token, and tokens are never reused.
+// monitor has fetched before is for a token, and tokens are never reused (kqueue:
+// see slots).
 type tcp struct {
 	raw  syscall.RawConn // nil if the connection is no socket
 	base context.Context // of the connection, from ConnContext
@@ -183,14 +184,17 @@ func (t *tcp) look() {
 	}
 }
 
-// lookLocked takes the TCP state as evidence. It is called before we close.
+// lookLocked takes the state of the connection as evidence. It is called before
+// we close.
 func (t *tcp) lookLocked() {
 	if t.raw == nil || t.gone {
 		return
 	}
-	if ev, ok := stateEvidence(t.raw); ok {
-		t.keepLocked(ev)
+	ev, ok := stateEvidence(t.raw)
+	if !ok || t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
+		return // kqueue shows our own shutdown like the peer's
 	}
+	t.keepLocked(ev)
 }
 
 // keepLocked makes ev the evidence, unless there is some.

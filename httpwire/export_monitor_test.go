@@ -1,3 +1,5 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
 package httpwire
 
 // Monitored returns the number of connections that the monitor watches, -1 if it
@@ -5,7 +7,7 @@ package httpwire
 func Monitored() int {
 	theMonitor.mu.Lock()
 	defer theMonitor.mu.Unlock()
-	if theMonitor.epfd < 0 {
+	if theMonitor.poll == nil {
 		return -1
 	}
 	return len(theMonitor.conns)

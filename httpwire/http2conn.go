@@ -77,7 +77,7 @@ func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	}
 	c.mu.Unlock()
 	if !gone && c.tcp != nil {
-		return c.tcp.evidence()
+		return c.tcp.ending()
 	}
 	return ev, gone
 }
@@ -142,7 +142,7 @@ func (c *http2Conn) closing() {
 	if c.tcp == nil {
 		return
 	}
-	if ev, ok := c.tcp.evidence(); ok {
+	if ev, ok := c.tcp.ending(); ok {
 		c.end(ev)
 	}
 }

@@ -48,6 +48,8 @@ type watch struct {
 	hijacked atomic.Bool
 	deadline atomic.Int64 // earliest deadline that the handler set, for the context fallback
 
+	half *half // nil under HalfCloseGone
+
 	rw  response
 	ctx requestContext
 	req http.Request
@@ -64,6 +66,7 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
 	}
 	w.req = *r.WithContext(&w.ctx)
+	w.half = newHalf(w, rw, r)
 	if t, ok := conn.(*tcp); conn == nil || ok && t.bare {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
 	}
@@ -127,6 +130,7 @@ func (w *watch) finish() {
 	}
 	w.disarm()
 	w.cancel(context.Canceled)
+	w.half.close()
 	defer w.tok.Close() // after the callbacks, which may read its flag
 	w.disc.Drain()
 }
@@ -162,9 +166,16 @@ func (w *watch) disarm() {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
-	if w.end.Load() == nil {
-		if e, ok := w.judge(cause); ok {
+	if d := w.end.Load(); d == nil || d == &completed && w.half != nil {
+		w.half.listen()
+		switch e, ok := w.judge(cause); {
+		case ok:
 			w.Gone(e)
+		case e.Kind == wire.HalfClosed:
+			w.half.outlive()
+			return
+		case e.Kind == wire.BaseContext && e.Err != nil:
+			cause = e.Err // the parent may have been done before, and live on in us
 		}
 	}
 	if w.rw.undecided() {
@@ -181,8 +192,10 @@ func (w *watch) judge(cause error) (wire.Event, bool) {
 		return w.judgeContext(cause)
 	}
 	e, ok := w.conn.Judge(w.id, w, cause)
-	if t, tcp := w.conn.(*tcp); !ok && tcp && t.bare && t.endedAbove(cause) {
-		return w.judgeContext(cause)
+	if t, tcp := w.conn.(*tcp); !ok && tcp && t.bare && e.Kind != wire.HalfClosed && t.endedAbove(cause) {
+		if e, ok = w.judgeContext(cause); ok && w.half != nil {
+			return t.spareAbove(), false
+		}
 	}
 	return e, ok
 }

@@ -68,7 +68,7 @@ func TestHalfClose_contextStillEnds(t *testing.T) {
 
 // Half-close, H6: a deadline that a handler around the middleware has set still holds.
 func TestHalfClose_outerDeadline(t *testing.T) {
-	eachHalf(t, spare, func(t *testing.T, v variant) {
+	eachHalf(t, only(httpwire.HalfCloseIgnore), func(t *testing.T, v variant) {
 		var vs visits
 		s := v.configure(t, &vs)
 		inner := s.Handler
@@ -94,6 +94,9 @@ func TestHalfClose_outerDeadline(t *testing.T) {
 // net/http, and is no disconnect.
 func TestHalfClose_writeDeadline(t *testing.T) {
 	eachHalf(t, spare, func(t *testing.T, v variant) {
+		if v.tls {
+			t.Parallel() // crypto/tls waits 5 s for room for its close_notify
+		}
 		var vs visits
 		s := vs.serve(t, v)
 		write := make(chan struct{})
@@ -193,7 +196,7 @@ func TestHalfClose_http2(t *testing.T) {
 
 // Half-close, H3: nothing that the server does itself is a disconnect.
 func TestHalfClose_falseFires(t *testing.T) {
-	eachHalf(t, spare, func(t *testing.T, v variant) {
+	eachHalf(t, only(httpwire.HalfCloseIgnore), func(t *testing.T, v variant) {
 		for _, x := range ruses {
 			if x.proto == httpwire.HTTP2 || x.slowTLS && v.tls {
 				continue

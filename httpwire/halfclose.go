@@ -14,7 +14,7 @@ type inputEnd struct {
 	level  uint8
 	ev     wire.Event // what said so first; HTTP/2 has no policy and takes it
 	asked  bool       // a probe has been written, or is about to be: a reset is its answer
-	failed bool       // a write has failed by a deadline of ours; no other policy needs to know
+	failed bool       // a write has failed since, by a deadline of ours
 }
 
 // How far the client's sending has ended. A higher level is news: it is what a
@@ -84,10 +84,10 @@ func (t *tcp) ending() (wire.Event, bool) {
 //
 // Above TLS a close_notify is told from nothing else but by elimination, as in
 // endedAbove. A Server.Close that is under way (mayClose) need not be ruled out:
-// closing comes, and ends what was let live.
+// closing comes, and ends what lives on (Sink.Ended).
 func (t *tcp) judgeEnd(cause error) wire.Event {
-	if t.base != nil && t.base.Err() != nil {
-		return wire.Event{Kind: wire.BaseContext, Err: context.Cause(t.base)}
+	if e, ok := baseReason(t.base); ok {
+		return e
 	}
 	if cause != context.Canceled {
 		return wire.Event{} // of a handler around ours
@@ -95,9 +95,9 @@ func (t *tcp) judgeEnd(cause error) wire.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.end.failed:
+	case t.end.failed || t.local && !t.openLocked():
 		return wire.Event{Kind: wire.ServerDeadline}
-	case t.closed || t.raw != nil && t.raw.Control(func(uintptr) {}) != nil:
+	case !t.openLocked():
 		return wire.Event{Kind: wire.ServerClosed}
 	case t.end.level != 0:
 		return wire.Event{Kind: wire.HalfClosed}
@@ -119,12 +119,4 @@ func (t *tcp) spareAbove() wire.Event {
 	defer t.mu.Unlock()
 	t.endLocked(endedTLS, closeNotify)
 	return wire.Event{Kind: wire.HalfClosed}
-}
-
-// localEnd is called, without mu, once t knows of an end of our own making: a
-// request that no longer follows net/http's context has to be told.
-func (t *tcp) localEnd(cur wire.Sink) {
-	if w, ok := cur.(*watch); ok && w.half != nil && w.half.listening.Load() {
-		w.parentDone()
-	}
 }

@@ -18,7 +18,7 @@ import (
 //   - the connection's base context: an AfterFunc;
 //   - the parent's deadline, which a handler around ours may have set: a timer. A
 //     plain cancel by such a handler is lost: nothing tells it from net/http's;
-//   - our closing the connection, or giving up a write: tcp.localEnd. Nobody
+//   - our closing the connection, or giving up a write: Sink.Ended. Nobody
 //     tells us of the close of a connection that is not wrapped: it is looked at.
 //
 // Lock order: out, mu, tcp.mu.
@@ -26,9 +26,8 @@ type half struct {
 	w *watch
 	t *tcp
 
-	own       bool        // the writer below is net/http's
-	listening atomic.Bool // a judgement has begun: localEnd must come here
-	ignoring  atomic.Bool // the parent's end was not ours
+	own      bool        // the writer below is net/http's
+	ignoring atomic.Bool // the parent's end was not ours
 
 	mu       sync.Mutex // guards what follows the parent's parents
 	over     bool       // the handler has returned
@@ -55,15 +54,6 @@ func newHalf(w *watch, rw http.ResponseWriter, r *http.Request) *half {
 	return &half{
 		w: w, t: t, own: own,
 		open: own && !begun && t.policy() == HalfCloseProbe && r.ProtoAtLeast(1, 1),
-	}
-}
-
-// listen is called before a judgement. Either the judgement comes after an end
-// that tcp has stored, and sees it; or localEnd comes after this, and judges
-// again.
-func (h *half) listen() {
-	if h != nil {
-		h.listening.Store(true)
 	}
 }
 
@@ -94,7 +84,7 @@ func (h *half) outlive() {
 // look finds that a connection was closed behind our back.
 func (h *half) look() {
 	if h.t.raw.Control(func(uintptr) {}) != nil {
-		h.w.parentDone()
+		h.w.Ended(wire.Event{Kind: wire.ServerClosed})
 		return
 	}
 	h.mu.Lock()

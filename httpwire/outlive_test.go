@@ -39,7 +39,7 @@ func TestHalfClose_contextStillEnds(t *testing.T) {
 		ctx, stop := context.WithCancelCause(context.Background())
 		defer stop(nil)
 		for _, x := range []ender{
-			{name: "Server.Close", finish: func(s *server) { _ = s.Close() }, cause: context.Canceled},
+			{name: "Server.Close", finish: func(s *server) { _ = s.Close() }, cause: httpwire.ErrServerClosed},
 			{name: "base context", set: func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return ctx } },
 				finish: func(*server) { stop(errBase) }, cause: errBase},
 		} {
@@ -57,7 +57,7 @@ func TestHalfClose_contextStillEnds(t *testing.T) {
 					t.Error("who polls sees the base context's end later than net/http's context would show it")
 				}
 				receive(t, visit.ctx.Done(), "the context to be done")
-				if c := context.Cause(visit.ctx); c != x.cause {
+				if c := context.Cause(visit.ctx); !errors.Is(c, x.cause) || errors.Is(c, httpwire.ErrDisconnected) {
 					t.Errorf("cause = %v, want %v", c, x.cause)
 				}
 				visit.end(t, 0)
@@ -113,8 +113,8 @@ func TestHalfClose_writeDeadline(t *testing.T) {
 		vs.halfClosed(t, s, visit)
 		close(write)
 		receive(t, visit.ctx.Done(), "the context to be done")
-		if c := context.Cause(visit.ctx); errors.Is(c, httpwire.ErrDisconnected) {
-			t.Errorf("cause = %v", c)
+		if c := context.Cause(visit.ctx); c != httpwire.ErrServerDeadline {
+			t.Errorf("cause = %v, want %v", c, httpwire.ErrServerDeadline)
 		}
 		visit.end(t, 0)
 	})
@@ -218,8 +218,11 @@ func TestHalfClose_falseFires(t *testing.T) {
 				if x.after != nil {
 					x.after(t, s)
 				}
-				if !x.stays {
+				if !x.stays && !(v.bare && x.unseen) {
 					receive(t, visit.ctx.Done(), "the context to be done")
+					if c := context.Cause(visit.ctx); x.why != nil && !errors.Is(c, x.why) {
+						t.Errorf("cause = %v, want %v", c, x.why)
+					}
 				}
 				visit.end(t, 0)
 			})

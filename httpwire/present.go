@@ -188,7 +188,9 @@ func (p *response) fullDuplex() error {
 }
 
 func (p *response) setRead(t time.Time) error {
-	p.w.noteDeadline(t)
+	if p.w.proto == HTTP1 {
+		p.w.noteDeadline(t) // on HTTP/2 it ends the body, not the context
+	}
 	return http.NewResponseController(p.ResponseWriter).SetReadDeadline(t)
 }
 

@@ -132,9 +132,34 @@ func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
 		return t.judgeEnd(cause), false
 	}
 	if ok || !t.endedAbove(cause) || t.bare {
+		if !ok {
+			ev = t.reason()
+		}
 		return ev, ok
 	}
 	return closeNotify, true
+}
+
+// reason says why we ended a request's context, as far as the connection knows: a
+// deadline that has passed makes net/http close it too, so it comes first.
+func (t *tcp) reason() wire.Event {
+	if e, ok := baseReason(t.base); ok {
+		return e
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.local:
+		return wire.Event{Kind: wire.ServerDeadline}
+	case !t.openLocked(), t.mayClose():
+		return wire.Event{Kind: wire.ServerClosed}
+	}
+	return wire.Event{}
+}
+
+// openLocked reports whether we have not closed the connection.
+func (t *tcp) openLocked() bool {
+	return !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
 }
 
 // endedAbove reports whether net/http has cancelled a request on a connection
@@ -145,8 +170,7 @@ func (t *tcp) endedAbove(cause error) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	open := !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
-	return open && !t.mayClose() && !t.local && !t.readShut
+	return t.openLocked() && !t.mayClose() && !t.local && !t.readShut
 }
 
 // evidence returns what is known, after a look at the TCP state.
@@ -192,11 +216,12 @@ func (t *tcp) note(err error, source uint8) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.mu.Lock()
 		t.local = true
-		t.end.failed = t.end.failed || source == wire.WriteErr
+		failed := source == wire.WriteErr && t.policy() != HalfCloseGone
+		t.end.failed = t.end.failed || failed
 		cur := t.cur
 		t.mu.Unlock()
-		if source == wire.WriteErr {
-			t.localEnd(cur)
+		if failed && cur != nil {
+			cur.Ended(wire.Event{Kind: wire.ServerDeadline}) // net/http may have said so long ago
 		}
 		return
 	}
@@ -284,10 +309,13 @@ func (t *tcp) closing() {
 	}
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
-	if gone && cur != nil {
+	switch {
+	case cur == nil:
+	case gone:
 		cur.Gone(ev)
+	default:
+		cur.Ended(t.reason()) // nothing else tells a request whose body is unread
 	}
-	t.localEnd(cur)
 }
 
 // shutWrite is called before we shut the writing side.

@@ -46,7 +46,7 @@ type watch struct {
 	unjoin func() bool // stops following parent
 
 	hijacked atomic.Bool
-	deadline atomic.Int64 // earliest deadline that the handler set, for the context fallback
+	deadline atomic.Int64 // earliest deadline that the handler set
 
 	half *half // nil under HalfCloseGone
 
@@ -67,7 +67,7 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 	}
 	w.req = *r.WithContext(&w.ctx)
 	w.half = newHalf(w, rw, r)
-	if t, ok := conn.(*tcp); conn == nil || ok && t.bare {
+	if conn == nil || w.bare() {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
 	}
 	return w
@@ -86,6 +86,14 @@ func (w *watch) Gone(e wire.Event) {
 		return // the last write is on its way: its outcome decides
 	}
 	w.gone(d)
+}
+
+// Ended implements wire.Sink. A connection that was taken over is its new owner's
+// to close.
+func (w *watch) Ended(e wire.Event) {
+	if !w.hijacked.Load() {
+		w.cancel(reasonOf(e, context.Canceled))
+	}
 }
 
 func (w *watch) gone(d *Disconnect) {
@@ -117,8 +125,8 @@ func (w *watch) complete() {
 }
 
 // finish ends the watch and its context, and returns when no callback of
-// OnDisconnect runs or will. It panics with a callback's panic.
-func (w *watch) finish() {
+// OnDisconnect runs or will. It returns their panics.
+func (w *watch) finish() []*cancel.PanicError {
 	if !w.end.CompareAndSwap(nil, &completed) {
 		if d := w.end.Load(); d != &completed {
 			w.tell(d) // Gone swapped, and may not have got any further
@@ -132,7 +140,7 @@ func (w *watch) finish() {
 	w.cancel(context.Canceled)
 	w.half.close()
 	defer w.tok.Close() // after the callbacks, which may read its flag
-	w.disc.Drain()
+	return drain(&w.disc)
 }
 
 // arm makes the watch follow its parent context, once somebody looks.
@@ -167,16 +175,15 @@ func (w *watch) disarm() {
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
 	if d := w.end.Load(); d == nil || d == &completed && w.half != nil {
-		w.half.listen()
-		switch e, ok := w.judge(cause); {
+		e, ok := w.judge(cause)
+		switch {
 		case ok:
 			w.Gone(e)
 		case e.Kind == wire.HalfClosed:
 			w.half.outlive()
 			return
-		case e.Kind == wire.BaseContext && e.Err != nil:
-			cause = e.Err // the parent may have been done before, and live on in us
 		}
+		cause = reasonOf(e, cause)
 	}
 	if w.rw.undecided() {
 		return // decide comes here again
@@ -187,25 +194,46 @@ func (w *watch) parentDone() {
 	w.cancel(cause)
 }
 
-func (w *watch) judge(cause error) (wire.Event, bool) {
+// judge says whether the client ended the parent context with cause; if not, e
+// may name a reason of our own.
+func (w *watch) judge(cause error) (e wire.Event, gone bool) {
 	if w.conn == nil {
 		return w.judgeContext(cause)
 	}
-	e, ok := w.conn.Judge(w.id, w, cause)
-	if t, tcp := w.conn.(*tcp); !ok && tcp && t.bare && e.Kind != wire.HalfClosed && t.endedAbove(cause) {
-		if e, ok = w.judgeContext(cause); ok && w.half != nil {
-			return t.spareAbove(), false
-		}
+	e, gone = w.conn.Judge(w.id, w, cause)
+	if e.Kind == wire.HalfClosed {
+		return e, false
 	}
-	return e, ok
+	if !gone && w.bare() && w.conn.(*tcp).endedAbove(cause) {
+		if e, gone = w.judgeContext(cause); gone && w.half != nil {
+			return w.half.t.spareAbove(), false
+		}
+		return e, gone
+	}
+	// HTTP/2 keeps its deadlines above the connection; what a bare connection does
+	// is not seen.
+	unknown := w.proto == HTTP2 && e.Kind == 0 || w.bare() && e.Kind != wire.BaseContext
+	if !gone && unknown && cause == context.Canceled && w.deadlinePassed() {
+		e.Kind = wire.ServerDeadline
+	}
+	return e, gone
+}
+
+// bare reports whether the connection's reads and writes are not seen.
+func (w *watch) bare() bool {
+	t, ok := w.conn.(*tcp)
+	return ok && t.bare
 }
 
 // judgeContext is the fallback where there is no connection to ask: the context
 // was cancelled, and by no deadline that we know of. It can't tell Server.Close
 // and a cancelled BaseContext from a client.
 func (w *watch) judgeContext(cause error) (wire.Event, bool) {
-	if cause != context.Canceled || w.deadlinePassed() {
+	if cause != context.Canceled {
 		return wire.Event{}, false
+	}
+	if w.deadlinePassed() {
+		return wire.Event{Kind: wire.ServerDeadline}, false
 	}
 	kind := wire.Closed
 	if w.proto != HTTP1 {
@@ -224,12 +252,12 @@ func (w *watch) deadlinePassed() bool {
 	}
 	srv, ok := w.parent.Value(http.ServerContextKey).(*http.Server)
 	return ok && (srv.ReadTimeout > 0 && w.body ||
-		srv.WriteTimeout > 0 && now.Sub(w.since)+time.Second >= srv.WriteTimeout)
+		srv.WriteTimeout > 0 && now.Sub(w.since) >= srv.WriteTimeout-time.Second)
 }
 
 // noteDeadline records a deadline that the handler set.
 func (w *watch) noteDeadline(t time.Time) {
-	if w.since.IsZero() || t.IsZero() {
+	if t.IsZero() {
 		return
 	}
 	for {

@@ -53,7 +53,8 @@ func TestHalfClose_contextStillEnds(t *testing.T) {
 				visit := vs.hold(t, "/", nil)
 				vs.halfClosed(t, s, visit)
 				x.finish(s)
-				if x.name == "base context" && visit.ctx.Err() == nil {
+				polls := v.opts.HalfClose == httpwire.HalfCloseProbe // the others wait
+				if polls && x.name == "base context" && visit.ctx.Err() == nil {
 					t.Error("who polls sees the base context's end later than net/http's context would show it")
 				}
 				receive(t, visit.ctx.Done(), "the context to be done")
@@ -274,3 +275,23 @@ func (l failing) Accept() (net.Conn, error) {
 type failingConn struct{ net.Conn }
 
 func (failingConn) Write([]byte) (int, error) { return 0, errTimeout }
+
+// Half-close: a limit that did not end the request does not make a FIN its end, where
+// the connection's own errors are not seen either.
+func TestHalfClose_limitsFarAway(t *testing.T) {
+	eachHalf(t, spare, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v, func(s *http.Server) { s.ReadTimeout = time.Hour })
+		visit := vs.answer(t, "/", longBody, func(_ http.ResponseWriter, r *http.Request) {
+			must(t, readAll(nil, r))
+		})
+		c := s.half(t, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", "/")
+		receive(t, visit.ready, "the handler")
+		must(t, c.below.CloseWrite())
+		waitFor(t, "the context to ignore its parent", func() bool { return httpwire.Outlives(visit.ctx) })
+		visit.spared(t)
+		close(visit.release)
+		c.final(t, longBody)
+		visit.end(t, 0)
+	})
+}

@@ -230,3 +230,23 @@ func TestHalfClose_outerWriter(t *testing.T) {
 		}
 	})
 }
+
+// HalfCloseProbe, TLS: a client whose close_notify and FIN come apart has taken the
+// question after the first; it is asked again after the second.
+func TestHalfClose_askedAgain(t *testing.T) {
+	eachHalf(t, only(httpwire.HalfCloseProbe), func(t *testing.T, v variant) {
+		if !v.tls {
+			t.Skip("is about TLS")
+		}
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", nil)
+		c := s.half(t, getHalf, "/")
+		receive(t, visit.ready, "the handler")
+		must(t, c.c.(*tls.Conn).CloseWrite())
+		c.question(t, v)
+		visit.spared(t)
+		must(t, c.below.Close()) // nothing is unread: a FIN
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+	})
+}

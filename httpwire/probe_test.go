@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -249,4 +251,31 @@ func TestHalfClose_askedAgain(t *testing.T) {
 		must(t, c.below.Close()) // nothing is unread: a FIN
 		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
 	})
+}
+
+// Half-close on a Unix socket: its close shuts both ways, and is told from the end of
+// the sending alone.
+func TestHalfClose_unixSocket(t *testing.T) {
+	for _, p := range spare {
+		v := variants[0]
+		v.opts = &httpwire.Options{HalfClose: p}
+		var vs visits
+		s := v.configure(t, &vs)
+		s.Handler = vs.outer(s.Handler)
+		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+		if err != nil {
+			t.Skip("no Unix sockets:", err)
+		}
+		s.serve(t, httpwire.Listener(l))
+		visit := vs.hold(t, "/", nil)
+		c, err := net.Dial("unix", l.Addr().String())
+		must(t, err)
+		send(t, c, getHalf, "/")
+		receive(t, visit.ready, "the handler")
+		must(t, c.(*net.UnixConn).CloseWrite())
+		waitFor(t, "the context to ignore its parent", func() bool { return httpwire.Outlives(visit.ctx) })
+		visit.spared(t)
+		must(t, c.Close())
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+	}
 }

@@ -202,7 +202,7 @@ func TestHalfClose_outerWriter(t *testing.T) {
 			})
 		},
 		"writer of its own": func(h http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(struct{ http.ResponseWriter }{w}, r) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(&struct{ http.ResponseWriter }{w}, r) })
 		},
 	}
 	eachHalf(t, only(httpwire.HalfCloseProbe), func(t *testing.T, v variant) {

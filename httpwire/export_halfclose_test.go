@@ -1,6 +1,11 @@
 package httpwire
 
-import "context"
+import (
+	"context"
+	"io"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
 
 // InputEnded reports whether the connection of ctx's request knows that its
 // client has ended its sending, and spares it.
@@ -14,4 +19,13 @@ func InputEnded(ctx context.Context) bool {
 // Outlives reports whether ctx ignores the end of its parent.
 func Outlives(ctx context.Context) bool {
 	return ctx.Value(watchKey{}).(*watch).half.ignoring.Load()
+}
+
+// JudgeHTTP2 is what an HTTP/2 connection says whose TCP connection alone has read
+// the end of the input, under policy p.
+func JudgeHTTP2(p HalfClosePolicy) (Kind, bool) {
+	t := &tcp{opts: &Options{HalfClose: p}}
+	t.note(io.EOF, wire.ReadErr)
+	ev, ok := (&http2Conn{tcp: t}).Judge(1, nil, context.Canceled)
+	return Kind(ev.Kind), ok
 }

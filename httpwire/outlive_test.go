@@ -181,6 +181,9 @@ func TestOnDisconnect_closeNotifyPipelined(t *testing.T) {
 // over.
 func TestHalfClose_http2(t *testing.T) {
 	for _, p := range spare {
+		if kind, ok := httpwire.JudgeHTTP2(p); !ok || kind != httpwire.Closed {
+			t.Errorf("what TCP knows: %v, %v", kind, ok)
+		}
 		each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
 			v.opts = &httpwire.Options{HalfClose: p}
 			var vs visits

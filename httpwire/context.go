@@ -23,7 +23,7 @@ func (c *requestContext) Err() error {
 	if err := c.w.tok.Err(); err != nil {
 		return err
 	}
-	if c.w.parent.Err() == nil {
+	if c.w.parent.Err() == nil || c.w.half.live() {
 		return nil
 	}
 	// The parent's end is on its way to us on another goroutine. A caller that

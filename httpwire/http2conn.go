@@ -78,7 +78,7 @@ func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	}
 	c.mu.Unlock()
 	if !gone && c.tcp != nil {
-		ev, gone = c.tcp.evidence()
+		ev, gone = c.tcp.ending()
 	}
 	if !gone {
 		ev = c.reason()
@@ -164,7 +164,7 @@ func (c *http2Conn) closing() {
 	if c.tcp == nil {
 		return
 	}
-	if ev, ok := c.tcp.evidence(); ok {
+	if ev, ok := c.tcp.ending(); ok {
 		c.end(ev)
 	}
 }

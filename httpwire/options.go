@@ -16,19 +16,58 @@ type Options struct {
 	// on HTTP/1.
 	BodyReadAhead int
 
-	// HalfClose says what the end of the client's sending means on HTTP/1.
+	// HalfClose says what the end of the client's sending means on HTTP/1, for
+	// connections of a wrapped [Listener] or, on Linux, of any. HTTP/2 and HTTP/3
+	// end their streams by frames: there a FIN is a disconnect whatever it says.
 	HalfClose HalfClosePolicy
 }
 
 // A HalfClosePolicy says what the end of a client's sending means on HTTP/1: a
-// FIN, or TLS's close_notify. Neither can be told from a close.
+// FIN (RFC 9293, 3.6: "I have no more data to send") or TLS's close_notify (RFC
+// 8446, 6.1). Neither can be told from a close of both directions; RFC 9112, 9.6,
+// has a server half-close, and says nothing of a client that does.
+//
+// Under the two policies that spare such a client, r.Context() outlives the
+// standard context, which net/http cancels at the end of the input. It ends with
+// the handler, with a disconnect, when this end closes the connection
+// ([ErrServerClosed]; within a tenth of a second where the listener is not
+// wrapped), when a write meets a deadline of ours ([ErrServerDeadline]), with the
+// base context ([ErrBaseContext]), and at the deadline of its parent. Not with:
+// a plain cancel by a handler around the configured one, which looks like
+// net/http's. Such a handler sees net/http's own context, cancelled, as
+// http.TimeoutHandler does; so does the deprecated http.CloseNotifier.
+//
+// A disconnect that comes later is told with its own kind: a reset, a failed
+// write, a timeout. To a client that has closed, not half-closed, the first write
+// provokes a reset. Without the monitor, off Linux, the write after that finds it.
 type HalfClosePolicy uint8
 
 // The policies.
 const (
-	HalfCloseGone   HalfClosePolicy = iota // the client has left: the default, as in net/http and in proxies
-	HalfCloseIgnore                        // the client may still wait for its answer: only a reset counts
-	HalfCloseProbe                         // ask, by an interim response: a client that has left resets the connection
+	// HalfCloseGone takes it for a disconnect, as net/http and proxies do: the
+	// default. The response is still sent, if the handler writes one.
+	HalfCloseGone HalfClosePolicy = iota
+
+	// HalfCloseIgnore takes it for nothing: the client may still wait for its
+	// answer. A client that closes while the handler does not write is not noticed
+	// until it does.
+	HalfCloseIgnore
+
+	// HalfCloseProbe asks: it sends an interim response, 102 (Processing; RFC 2518,
+	// 10.1), to which a client that has closed answers with a reset: that is a
+	// disconnect of kind [Closed], with the error that was met. A client that has
+	// half-closed answers nothing, and has to skip the interim response (RFC 9110,
+	// 15.2): use it where clients are known to half-close and to do that.
+	//
+	// A client is asked at most once in a request; above TLS once for its
+	// close_notify and once for its FIN. It is not asked over HTTP/1.0, once the
+	// handler has begun its final response (a first Write, even if buffered), has
+	// taken the connection over or has unwrapped the ResponseWriter, nor where a
+	// handler around the configured one has put a ResponseWriter of its own below
+	// or begun the response: there the policy is HalfCloseIgnore. So it is for a
+	// client that leaves after it was asked. A handler around the configured one
+	// must not write while that runs.
+	HalfCloseProbe
 )
 
 // minPeerTimeout is the least that TCP can do: its keepalive counts in seconds.

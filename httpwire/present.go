@@ -163,6 +163,7 @@ func (a http1Response) FlushError() error                            { return a.
 func (a http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
 func (a http1Response) ReadFrom(src io.Reader) (int64, error)        { return a.readFrom(src) }
 func (a http1Response) CloseNotify() <-chan bool                     { return a.closeNotify() }
+func (a http1Response) EnableFullDuplex() error                      { return a.fullDuplex() }
 func (a http1Response) SetReadDeadline(t time.Time) error            { return a.setRead(t) }
 func (a http1Response) SetWriteDeadline(t time.Time) error           { return a.setWrite(t) }
 
@@ -179,6 +180,11 @@ func (p *response) push(target string, opts *http.PushOptions) error {
 
 func (p *response) closeNotify() <-chan bool {
 	return p.ResponseWriter.(closeNotifier).CloseNotify()
+}
+
+// fullDuplex writes nothing: unlike Unwrap it lets the client be asked.
+func (p *response) fullDuplex() error {
+	return http.NewResponseController(p.ResponseWriter).EnableFullDuplex()
 }
 
 func (p *response) setRead(t time.Time) error {

@@ -37,11 +37,19 @@ type response struct {
 // than it holds goes out without a Flush.
 const bufferSize = 4096
 
-// Unwrap is for http.ResponseController.
-func (p *response) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+// Unwrap is for http.ResponseController. Who has the writer below may write to it:
+// from here on the client is not asked whether it is there.
+func (p *response) Unwrap() http.ResponseWriter {
+	p.w.half.begin()
+	return p.ResponseWriter
+}
 
 func (p *response) WriteHeader(status int) {
 	p.header(status)
+	if h := p.w.half; h != nil && !p.wroteHeader {
+		h.out.Lock() // an interim response
+		defer h.out.Unlock()
+	}
 	p.ResponseWriter.WriteHeader(status)
 }
 
@@ -66,6 +74,7 @@ func (p *response) header(status int) {
 		return
 	}
 	p.wroteHeader, p.status = true, status
+	p.w.half.begin()
 	if v := p.Header()["Content-Length"]; len(v) > 0 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			p.length = n
@@ -124,6 +133,7 @@ func buffer(held, n int) int {
 
 func (p *response) ended(n int, last bool, err error) {
 	p.wrote += int64(n)
+	p.w.half.writeFailed(err)
 	if last {
 		p.decide(err)
 	}
@@ -145,6 +155,7 @@ func (p *response) flush() error {
 	case http.Flusher:
 		f.Flush()
 	}
+	p.w.half.writeFailed(err)
 	p.buffered, p.direct = 0, true
 	if last {
 		p.decide(err)
@@ -213,9 +224,17 @@ func (p *response) readFrom(src io.Reader) (int64, error) {
 }
 
 func (p *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h := p.w.half
+	if h != nil {
+		h.out.Lock()
+		defer h.out.Unlock()
+	}
 	c, rw, err := p.ResponseWriter.(http.Hijacker).Hijack()
 	if err == nil {
 		p.w.hijacked.Store(true)
+		if h != nil {
+			h.open = false
+		}
 	}
 	return c, rw, err
 }

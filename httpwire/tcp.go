@@ -56,13 +56,16 @@ type tcp struct {
 	readShut  bool   // by us: an end of input then says nothing
 	writeShut bool   // by us: a connection that is shut both ways says no more than a FIN
 	orphan    bool   // hijacked from a listener that is not ours: the current request is the last
+	unix      bool   // a Unix socket
+	end       inputEnd
 }
 
 // bind makes t the evidence of c, the connection that was accepted.
 func (t *tcp) bind(c net.Conn) {
 	t.raw = rawConn(c)
 	// On a Unix socket a close shuts both ways, and there are no resets.
-	_, t.writeShut = c.LocalAddr().(*net.UnixAddr)
+	_, t.unix = c.LocalAddr().(*net.UnixAddr)
+	t.writeShut = t.unix
 }
 
 func rawConn(c net.Conn) syscall.RawConn {
@@ -83,16 +86,17 @@ func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
 	t.cur = s
-	if !t.tls {
-		t.local = false // net/http ended a read of its own between the requests
-	}
+	t.local = false // net/http has ended its reads between the requests by a deadline
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
 		t.token = theMonitor.add(t)
 	}
-	gone, ev := t.gone, t.ev
+	gone, ev, level := t.gone, t.ev, t.end.level
 	t.mu.Unlock()
-	if gone {
+	switch {
+	case gone:
 		s.Gone(ev)
+	case level != 0:
+		t.ask(s, level) // the input ended before this request began
 	}
 	return 0
 }
@@ -125,13 +129,16 @@ func (t *tcp) abandon() {
 // before the monitor's goroutine came to run.
 func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
 	ev, ok := t.evidence()
+	if !ok && t.policy() != HalfCloseGone {
+		return t.judgeEnd(cause), false
+	}
 	if ok || !t.endedAbove(cause) || t.bare {
 		if !ok {
 			ev = t.reason()
 		}
 		return ev, ok
 	}
-	return wire.Event{Kind: wire.Closed, Err: io.EOF, Source: wire.ReadErr}, true
+	return closeNotify, true
 }
 
 // reason says why we ended a request's context, as far as the connection knows: a
@@ -199,7 +206,7 @@ func (t *tcp) lookLocked() {
 
 // keepLocked makes ev the evidence, unless there is some.
 func (t *tcp) keepLocked(ev wire.Event) {
-	if t.gone {
+	if t.gone || t.policy() != HalfCloseGone && t.spareLocked(&ev) {
 		return
 	}
 	if t.writeShut && ev.Kind == wire.Reset && (ev.Source == wire.Monitor || ev.Source == wire.State) {
@@ -213,7 +220,13 @@ func (t *tcp) note(err error, source uint8) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.mu.Lock()
 		t.local = true
+		failed := source == wire.WriteErr && t.policy() != HalfCloseGone
+		t.end.failed = t.end.failed || failed
+		cur := t.cur
 		t.mu.Unlock()
+		if failed && cur != nil {
+			cur.Ended(wire.Event{Kind: wire.ServerDeadline}) // net/http may have said so long ago
+		}
 		return
 	}
 	if ev, ok := classify(err, source); ok {
@@ -263,9 +276,9 @@ func (t *tcp) believe(ev wire.Event) {
 		return
 	}
 	t.keepLocked(ev)
-	ev, cur := t.ev, t.cur
+	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
-	if cur != nil {
+	if gone && cur != nil {
 		cur.Gone(ev)
 	}
 }

@@ -48,6 +48,8 @@ type watch struct {
 	hijacked atomic.Bool
 	deadline atomic.Int64 // earliest deadline that the handler set
 
+	half *half // nil under HalfCloseGone
+
 	rw  response
 	ctx requestContext
 	req http.Request
@@ -64,6 +66,7 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
 	}
 	w.req = *r.WithContext(&w.ctx)
+	w.half = newHalf(w, rw, r)
 	if conn == nil || w.bare() {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
 	}
@@ -135,6 +138,7 @@ func (w *watch) finish() []*cancel.PanicError {
 	}
 	w.disarm()
 	w.cancel(context.Canceled)
+	w.half.close()
 	defer w.tok.Close() // after the callbacks, which may read its flag
 	return drain(&w.disc)
 }
@@ -170,10 +174,14 @@ func (w *watch) disarm() {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
-	if w.end.Load() == nil {
+	if d := w.end.Load(); d == nil || d == &completed && w.half != nil {
 		e, ok := w.judge(cause)
-		if ok {
+		switch {
+		case ok:
 			w.Gone(e)
+		case e.Kind == wire.HalfClosed:
+			w.half.outlive()
+			return
 		}
 		cause = reasonOf(e, cause)
 	}
@@ -193,8 +201,14 @@ func (w *watch) judge(cause error) (e wire.Event, gone bool) {
 		return w.judgeContext(cause)
 	}
 	e, gone = w.conn.Judge(w.id, w, cause)
+	if e.Kind == wire.HalfClosed {
+		return e, false
+	}
 	if !gone && w.bare() && w.conn.(*tcp).endedAbove(cause) {
-		return w.judgeContext(cause)
+		if e, gone = w.judgeContext(cause); gone && w.half != nil {
+			return w.half.t.spareAbove(), false
+		}
+		return e, gone
 	}
 	// HTTP/2 keeps its deadlines above the connection; what a bare connection does
 	// is not seen.

@@ -34,6 +34,7 @@ const (
 	ServerClosed   uint8 = 64 + iota // we closed the connection
 	ServerDeadline                   // a deadline of ours has passed
 	BaseContext                      // the context that the connection inherits is done
+	HalfClosed                       // none: the client has ended its sending, and the policy has the request go on
 )
 
 // Sources: what saw it.

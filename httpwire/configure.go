@@ -43,6 +43,7 @@ func Configure(srv *http.Server, opts *Options) error {
 	var bare bareConns
 	wrapConnContext(srv, &bare, o)
 	wrapConnState(srv, &bare)
+	wrapLateConnState(srv)
 	wrapNextProtos(srv)
 	srv.Handler = &configured{Handler(h)}
 	return nil
@@ -78,9 +79,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 func wrapConnState(srv *http.Server, bare *bareConns) {
 	inner := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		if o, ok := c.(interface{ original() net.Conn }); ok {
-			c = o.original()
-		}
+		c = shown(c)
 		if state == http.StateClosed || state == http.StateHijacked {
 			bare.forget(c)
 		}

@@ -1,6 +1,9 @@
 package cancel
 
-import "unsafe"
+import (
+	"time"
+	"unsafe"
+)
 
 // A Flag is a word that C code can read to learn that it is cancelled. It
 // belongs to a token and is valid until the token is closed and every borrow of
@@ -39,6 +42,23 @@ func (f Flag) Pointer() unsafe.Pointer {
 
 // IsSet reports whether the word is set.
 func (f Flag) IsSet() bool { return f.s != nil && f.s.word.Load() != 0 }
+
+// SetDeadline writes t next to the word, for C code that honours deadlines by
+// itself (hangup_expired of native/hangup.h): as nanoseconds of CLOCK_MONOTONIC,
+// clock_gettime(2). The zero time is no deadline, as before the first call. It is
+// for t's owner, cancels nothing, and does nothing on systems other than Linux.
+func (f Flag) SetDeadline(t time.Time) {
+	if f.s == nil {
+		return
+	}
+	var ns int64
+	if !t.IsZero() {
+		ns = monotonic(t)
+	}
+	if f.s.deadline.Load() != ns { // C polls this line: write to it rarely
+		f.s.deadline.Store(ns)
+	}
+}
 
 // EventFD returns a file descriptor that is readable, level-triggered, once t is
 // cancelled: for code that waits in poll, select or epoll (eventfd(2)). It is

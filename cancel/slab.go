@@ -11,13 +11,21 @@ import (
 // a token is cancelled or its slot handed out, so a C loop that polls it keeps
 // it in its cache. The second is for what changes during a call.
 type slot struct {
-	word    atomic.Uint64 // 0 or 1; C polls it; its low half is the futex word
-	eventfd int32         // descriptor + 1, 0 none; kept for the slot's next owner
-	_       [116]byte
+	word     atomic.Uint64 // 0 or 1; C polls it; its low half is the futex word
+	eventfd  int32         // descriptor + 1, 0 none; kept for the slot's next owner
+	_        int32
+	deadline atomic.Int64 // CLOCK_MONOTONIC in nanoseconds, 0 none
+	_        [104]byte
 
 	waiters atomic.Uint32 // C threads asleep on word's low half
 	_       [124]byte
 }
+
+// native/hangup.h has the same layout.
+var (
+	_ [16]byte  = [unsafe.Offsetof(slot{}.deadline)]byte{}
+	_ [128]byte = [unsafe.Offsetof(slot{}.waiters)]byte{}
+)
 
 // set makes the word 1 and wakes who sleeps on it. The token's mutex is held.
 func (s *slot) set() {
@@ -67,6 +75,7 @@ func (s *slot) reset() {
 		s.drainEventFD()
 		s.word.Store(0)
 	}
+	s.deadline.Store(0)
 }
 
 func (b *slab) grow() {

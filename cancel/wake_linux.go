@@ -3,6 +3,7 @@ package cancel
 import (
 	"fmt"
 	"math"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +20,18 @@ func (s *slot) wake() {
 	// the token is locked. A thread adds itself to waiters before it checks the word and sleeps; we
 	// store the word before we load waiters. One of the two sees the other.
 	if s.waiters.Load() != 0 {
-		unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWakePrivate, math.MaxInt32)
+		unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Add(unsafe.Pointer(&s.word), lowHalf)), futexWakePrivate, math.MaxInt32)
 	}
 }
+
+// lowHalf is where in the word its low half is: a futex has 32 bits.
+var lowHalf = func() int {
+	word := uint64(1)
+	if *(*uint32)(unsafe.Pointer(&word)) == 1 {
+		return 0
+	}
+	return 4
+}()
 
 func (s *slot) signalEventFD() {
 	one := [8]byte{1, 1, 1, 1, 1, 1, 1, 1} // any non-zero value, whatever the byte order
@@ -49,3 +59,24 @@ func (s *slot) drainEventFD() {
 		unix.Read(int(s.eventfd-1), count[:])
 	}
 }
+
+// monotonic returns t on the clock that C reads, CLOCK_MONOTONIC, in nanoseconds:
+// at least 1. Go's own monotonic clock is the same one from another start.
+func monotonic(t time.Time) int64 {
+	d := time.Until(t)
+	now := int64(time.Since(clockStart.time)) + clockStart.ns
+	if int64(d) > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return max(now+int64(d), 1)
+}
+
+var clockStart = func() (start struct {
+	time time.Time
+	ns   int64
+}) {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for a bad address only
+	start.time, start.ns = time.Now(), ts.Nano()
+	return start
+}()

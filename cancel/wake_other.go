@@ -5,6 +5,7 @@ package cancel
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 func (s *slot) wake()         {}
@@ -13,3 +14,6 @@ func (s *slot) drainEventFD() {}
 func (s *slot) openEventFD() (int, error) {
 	return -1, fmt.Errorf("cancel: eventfd: %w", errors.ErrUnsupported)
 }
+
+// monotonic returns 0: C is not told of deadlines.
+func monotonic(time.Time) int64 { return 0 }

@@ -156,6 +156,9 @@ func (w *watch) arm() {
 	if a, ok := w.conn.(wire.Armer); ok && w.end.Load() == nil {
 		a.Arm(w.id, w)
 	}
+	if d, ok := w.parent.Deadline(); ok { // of a BaseContext; net/http sets none
+		w.tok.Flag().SetDeadline(d)
+	}
 	w.unjoin = context.AfterFunc(w.parent, w.parentDone)
 	w.armed.Store(true)
 }

@@ -35,8 +35,26 @@ var calls = sync.Pool{New: func() any { return &Call{done: make(chan struct{}, 1
 // Flag returns the word that C reads to learn that the call is cancelled. Its
 // memory is valid until the function has returned, and shared with other calls
 // of the same request: C must not write it.
+//
+// Beside the word is the deadline of the call's context, if it has one:
+// hangup_expired of hangup.h, in this directory, looks at both.
 func (c *Call) Flag() cancel.Flag {
-	return c.token().Flag()
+	f := c.token().Flag()
+	if c.own != nil { // else it is the request's, and its owner has set the deadline
+		f.SetDeadline(c.own.deadline())
+	}
+	return f
+}
+
+// EventFD returns a file descriptor that is readable once the call is cancelled,
+// for C code that waits in poll, select or epoll, or hands its descriptors to
+// somebody who does (libcurl's multi interface). It is made on first use, 2 µs,
+// and kept for later calls. It is valid until the function has returned, and shared with
+// other calls of the same request: it must not be read, written or closed, and
+// be taken out of an epoll instance that outlives the function. The error
+// matches [errors.ErrUnsupported] where there is no eventfd(2).
+func (c *Call) EventFD() (int, error) {
+	return c.token().EventFD()
 }
 
 // Cancelled reports whether the call has been cancelled so far.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hangup-go/hangup/cancel"
 )
@@ -25,8 +26,9 @@ import (
 // finished and, as the generation differs, for any later one.
 type follower struct {
 	word atomic.Uint64
-	ctx  context.Context
-	own  cancel.Token // decides the call; live between calls
+	ctx  context.Context // whose end it follows
+	from context.Context // the call's: it may have a deadline that ctx, a part of it, does not show
+	own  cancel.Token    // decides the call; live between calls
 
 	mu   sync.Mutex // held while arming
 	stop func() bool
@@ -57,6 +59,7 @@ func newFollower() *follower {
 // Only contexts of the standard library are left to the armer. A foreign one's
 // methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
+	f.from = ctx
 	if f.ctx = cancel.Standard(ctx); f.ctx == nil {
 		f.ctx = ctx
 		f.stop = context.AfterFunc(ctx, f.fire)
@@ -71,6 +74,14 @@ func (f *follower) start(ctx context.Context) {
 	}
 }
 
+// deadline returns the deadline of the call's context, or zero.
+func (f *follower) deadline() (t time.Time) {
+	if f.from != nil {
+		t, _ = f.from.Deadline()
+	}
+	return t
+}
+
 // finish returns when no end of the context can reach f's token any more, and
 // makes the token live for the next call.
 func (f *follower) finish() {
@@ -78,7 +89,7 @@ func (f *follower) finish() {
 	if w&armed != 0 || !f.word.CompareAndSwap(w, w&^active) {
 		f.disarm()
 	}
-	f.ctx = nil
+	f.ctx, f.from = nil, nil
 	if f.own.Cancelled() {
 		f.own.Close()
 		f.own.Reset()

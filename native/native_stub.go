@@ -12,3 +12,24 @@ func PollInt() unsafe.Pointer { return nil }
 
 // PollBool returns nil: there is no C function in a program without cgo.
 func PollBool() unsafe.Pointer { return nil }
+
+// PollCurl returns nil: there is no C function in a program without cgo.
+func PollCurl() unsafe.Pointer { return nil }
+
+// PollTesseract returns nil: there is no C function in a program without cgo.
+func PollTesseract() unsafe.Pointer { return nil }
+
+// PollGit2 returns nil: there is no C function in a program without cgo.
+func PollGit2() unsafe.Pointer { return nil }
+
+// PollPCRE2 returns nil: there is no C function in a program without cgo.
+func PollPCRE2() unsafe.Pointer { return nil }
+
+// PollGDAL returns nil: there is no C function in a program without cgo.
+func PollGDAL() unsafe.Pointer { return nil }
+
+// PollLlamaLoad returns nil: there is no C function in a program without cgo.
+func PollLlamaLoad() unsafe.Pointer { return nil }
+
+// PollMagick returns nil: there is no C function in a program without cgo.
+func PollMagick() unsafe.Pointer { return nil }

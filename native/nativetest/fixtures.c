@@ -1,6 +1,9 @@
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "fixtures.h"
 
+#include "../hangup.h"
+
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -51,6 +54,108 @@ int ht_run_bool(bool (*poll)(void *), void *user, uint64_t ns, void *inside) {
 	} while (now() < end);
 	return 0;
 }
+
+int ht_run_curl(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; int (*f)(void *, int64_t, int64_t, int64_t, int64_t); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (u.f(user, INT64_MAX, -1, 3, 0))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_tesseract(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; bool (*f)(void *, int); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (u.f(user, 7))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_code(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; int (*f)(void *, void *); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		int code = u.f(&end, user);
+		if (code < 0)
+			return code;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_gdal(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; int (*f)(double, const char *, void *); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (!u.f(0.5, "half done", user))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_llama_load(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; bool (*f)(float, void *); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (!u.f(0.5f, user))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_run_magick(void *poll, void *user, uint64_t ns, void *inside) {
+	union { void *p; unsigned int (*f)(const char *, int64_t, uint64_t, void *); } u = { .p = poll };
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (u.f("blur", 1, UINT64_MAX, user) == 0)
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_sleep(void *flag, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns, t = now();
+	enter(inside);
+	for (; t < end; t = now()) {
+		if (hangup_wait(flag, (int64_t)(end - t)))
+			return 1;
+	}
+	return 0;
+}
+
+int ht_poll_fd(int fd, uint64_t ns, void *inside) {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t end = now() + ns, t = now();
+	enter(inside);
+	for (; t < end; t = now()) {
+		if (poll(&p, 1, (int)((end - t) / 1000000) + 1) > 0)
+			return 1;
+	}
+	return 0;
+}
+
+int ht_until_expired(void *flag, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (hangup_expired(flag))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int64_t ht_deadline(void *flag) { return hangup_deadline(flag); }
+
+int64_t ht_now(void) { return hangup_now(); }
 
 struct ht_engine {
 	bool sticky;

@@ -60,6 +60,68 @@ func RunBool(poll, user unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.run_bool(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
 }
 
+// Codes of the libraries whose callbacks give one.
+const (
+	Git2Stopped  = -7  // GIT_EUSER
+	PCRE2Stopped = -37 // PCRE2_ERROR_CALLOUT
+)
+
+// An ABI computes in C and calls poll with user, as a library does whose callback
+// has other parameters and answers than RunInt's. It returns 0 at the end of d, the code if
+// the callback gives one, and otherwise 1.
+type ABI func(poll, user unsafe.Pointer, d time.Duration, in *Inside) int
+
+// RunCurl is an [ABI]: libcurl's.
+func RunCurl(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_curl(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunTesseract is an [ABI]: Tesseract's.
+func RunTesseract(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_tesseract(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunCode is an [ABI]: libgit2's and PCRE2's.
+func RunCode(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_code(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunGDAL is an [ABI]: GDAL's.
+func RunGDAL(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_gdal(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunLlamaLoad is an [ABI]: that of llama.cpp's model loading.
+func RunLlamaLoad(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_llama_load(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// RunMagick is an [ABI]: ImageMagick's.
+func RunMagick(poll, user unsafe.Pointer, d time.Duration, in *Inside) int {
+	return int(C.ht_run_magick(poll, user, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// Sleep sleeps in C, with hangup_wait, until the flag at p is set, for d at most.
+func Sleep(p unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.ht_sleep(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// PollFD waits in poll(2) until fd is readable, for d at most.
+func PollFD(fd int, d time.Duration, in *Inside) error {
+	return stopped(C.ht_poll_fd(C.int(fd), C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// UntilExpired computes in C until hangup_expired of the flag at p, for d at most.
+func UntilExpired(p unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.ht_until_expired(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// Deadline is hangup_deadline of the flag at p: nanoseconds on the clock of Now.
+func Deadline(p unsafe.Pointer) int64 { return int64(C.ht_deadline(p)) }
+
+// Now is hangup_now.
+func Now() int64 { return int64(C.ht_now()) }
+
 // An Engine has a cancel function to be called from another thread. It is owned
 // by its maker, who frees it when no Run and no Cancel can be under way.
 type Engine struct{ e *C.ht_engine }

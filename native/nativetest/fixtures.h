@@ -16,6 +16,29 @@ int ht_spin(void *word, uint64_t ns, void *inside);
 int ht_run_int(int (*poll)(void *), void *user, uint64_t ns, void *inside);
 int ht_run_bool(bool (*poll)(void *), void *user, uint64_t ns, void *inside);
 
+/* The same for libraries whose callbacks have other parameters and answers: they
+ * stop by the library's own convention, and return what it would: 0 at the end
+ * of ns; else, where the callback's answer is a code, that, and otherwise 1. */
+int ht_run_curl(void *poll, void *user, uint64_t ns, void *inside);
+int ht_run_tesseract(void *poll, void *user, uint64_t ns, void *inside);
+int ht_run_code(void *poll, void *user, uint64_t ns, void *inside); /* libgit2, PCRE2 */
+int ht_run_gdal(void *poll, void *user, uint64_t ns, void *inside);
+int ht_run_llama_load(void *poll, void *user, uint64_t ns, void *inside);
+int ht_run_magick(void *poll, void *user, uint64_t ns, void *inside);
+
+/* Sleeps with hangup_wait until the flag is set (1), or for ns (0). */
+int ht_sleep(void *flag, uint64_t ns, void *inside);
+
+/* Waits in poll(2) until fd is readable (1), or for ns (0). */
+int ht_poll_fd(int fd, uint64_t ns, void *inside);
+
+/* Computes until hangup_expired says so (1), or for ns (0). */
+int ht_until_expired(void *flag, uint64_t ns, void *inside);
+
+/* hangup_deadline and hangup_now. */
+int64_t ht_deadline(void *flag);
+int64_t ht_now(void);
+
 /* An engine with a cancel function that does nothing unless a run is inside
  * (sqlite3_interrupt), or that sticks until the next run if none is (ONNX
  * Runtime's terminate). Owned by the caller: ht_engine_free once nothing runs. */

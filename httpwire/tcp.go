@@ -45,6 +45,8 @@ type tcp struct {
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 
+	ahead atomic.Pointer[ahead] // nil: nothing is read ahead. Set before anything is read
+
 	mu        sync.Mutex
 	cur       wire.Sink
 	gone      bool
@@ -79,7 +81,7 @@ func rawConn(c net.Conn) syscall.RawConn {
 func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 
 // Attach registers the connection with the monitor at its first request.
-func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
+func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
 	t.cur = s
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
@@ -89,6 +91,9 @@ func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64
 	t.mu.Unlock()
 	if gone {
 		s.Gone(ev)
+	}
+	if a := t.ahead.Load(); a != nil && mayBlock(r) {
+		a.start()
 	}
 	return 0
 }
@@ -100,8 +105,16 @@ func (t *tcp) Detach(_ uint64, s wire.Sink) {
 	}
 	orphan := t.orphan
 	t.mu.Unlock()
+	t.stopAhead()
 	if orphan {
 		t.closing()
+	}
+}
+
+// stopAhead ends reading ahead, at the end of a request or at a Hijack.
+func (t *tcp) stopAhead() {
+	if a := t.ahead.Load(); a != nil {
+		a.stop()
 	}
 }
 

@@ -51,3 +51,15 @@ func stateOf(a *ahead) AheadState {
 	}
 	return s
 }
+
+// ReadsAhead reports whether the TCP connection that r came by is read ahead.
+func ReadsAhead(r *http.Request) bool {
+	t, ok := watchOf(r).conn.(*tcp)
+	if h2, is := watchOf(r).conn.(*http2Conn); is {
+		t, ok = h2.tcp, h2.tcp != nil
+	}
+	if !ok || t.ahead.Load() == nil {
+		return false
+	}
+	return stateOf(t.ahead.Load()).Running
+}

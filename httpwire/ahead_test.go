@@ -231,16 +231,19 @@ func TestReadAhead_idleIsFree(t *testing.T) {
 	eachAhead(t, 1<<20, func(t *testing.T, v variant) {
 		states := make(chan func() httpwire.AheadState, 1)
 		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header()["Date"] = nil
+			state := func() httpwire.AheadState { s, _ := httpwire.Ahead(r); return s }
+			if r.ContentLength > 4096 {
+				waitFor(t, "something to be read ahead", func() bool { return state().Held > 0 })
+			}
 			read, _ := io.CopyN(io.Discard, r.Body, r.ContentLength*int64(r.URL.Path[1]-'0')/2)
 			st, ok := httpwire.Ahead(r)
 			if !ok || st.Running != (r.ContentLength > 4096) {
 				t.Errorf("%+v with %d bytes of %d read", st, read, r.ContentLength)
 			}
-			select {
-			case states <- func() httpwire.AheadState { s, _ := httpwire.Ahead(r); return s }:
-			default:
+			if r.ContentLength > 4096 && read == r.ContentLength {
+				waitFor(t, "the reader to wait", func() bool { return state().Filling })
 			}
+			states <- state
 			_, _ = io.WriteString(w, "done")
 		}))
 		c, _ := s.dial(t)
@@ -256,7 +259,7 @@ func TestReadAhead_idleIsFree(t *testing.T) {
 				t.Fatalf("answered %q, %v", b, err)
 			}
 			state := receive(t, states, "the handler")
-			waitFor(t, "the goroutine to leave", func() bool { return state() == httpwire.AheadState{} })
+			waitFor(t, "the goroutine to leave", func() bool { st := state(); return !st.Running && st.Held == 0 && st.Memory == 0 })
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +189,137 @@ func TestAhead_stopRestoresDeadline(t *testing.T) {
 	waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
 }
 
+// How the reader ahead was woken is no deadline of the next request's.
+func TestAhead_startAfterStop(t *testing.T) {
+	a, c := aheadPair(t, 1<<20)
+	for range 100 {
+		a.Start()
+		filling(t, a)
+		a.Stop()
+		waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+		a.Start()
+		filling(t, a)
+		res := reading(a, 1)
+		a.Stop()
+		a.Start() // maybe before it has left
+		write(t, c, "x")
+		wantRead(t, receive(t, res, "a read"), "x", nil)
+		filling(t, a)
+		a.Stop()
+		a.Start() // surely before it has left, some of the times
+		write(t, c, "y")
+		held(t, a, 1)
+		wantRead(t, receive(t, reading(a, 9), "a read"), "y", nil)
+		a.Stop()
+	}
+}
+
+// A deadline that is set while the reader ahead is being woken neither holds it up
+// nor is lost.
+func TestAhead_deadlineWhileWoken(t *testing.T) {
+	a, _ := aheadPair(t, 1<<20)
+	for range 300 {
+		a.Start()
+		filling(t, a)
+		a.Stop()
+		must(t, a.SetReadDeadline(noTime))
+		waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+		a.Start()
+		filling(t, a)
+		a.Stop()
+		must(t, a.SetDeadline(past))
+		if _, err := a.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a write behind its deadline: %v", err)
+		}
+		wantRead(t, receive(t, reading(a, 1), "a read"), "", os.ErrDeadlineExceeded)
+		must(t, a.SetDeadline(noTime))
+		waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+	}
+	must(t, a.SetDeadline(past))
+	if _, err := a.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a write behind its deadline: %v", err)
+	}
+}
+
+// lastDeadline keeps the read deadline that was set last.
+type lastDeadline struct {
+	net.Conn
+	last atomic.Value
+}
+
+func (c *lastDeadline) SetReadDeadline(t time.Time) error {
+	c.last.Store(t)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Whenever the reader ahead is not reading, the connection has its own deadline.
+func TestAhead_deadlineBelow(t *testing.T) {
+	s, c := tcpPair(t)
+	below := &lastDeadline{Conn: s}
+	a := httpwire.ReadAhead(below, 5)
+	a.Start()
+	filling(t, a)
+	must(t, a.SetReadDeadline(past))
+	write(t, c, "hello")
+	held(t, a, 5)
+	if d := below.last.Load().(time.Time); !d.Equal(past) {
+		t.Errorf("the deadline is %v, want %v", d, past)
+	}
+	soon := time.Now().Add(bound)
+	must(t, a.SetReadDeadline(soon))
+	wantRead(t, receive(t, reading(a, 9), "a read"), "hello", nil)
+	filling(t, a)
+	a.Stop()
+	waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+	if d := below.last.Load().(time.Time); !d.Equal(soon) {
+		t.Errorf("the deadline is %v, want %v", d, soon)
+	}
+}
+
+// The end is told when the reader ahead meets it, without a monitor or a look at
+// the TCP state as well: a pipe has neither.
+func TestAhead_tellsTheEnd(t *testing.T) {
+	s, c := net.Pipe()
+	a := httpwire.ReadAhead(s, 1<<20)
+	a.Start()
+	write(t, c, "hello")
+	must(t, c.Close())
+	waitFor(t, "the end to be seen", a.Left)
+	wantRead(t, receive(t, reading(a, 9), "a read"), "hello", nil)
+	wantRead(t, receive(t, reading(a, 9), "the end"), "", io.EOF)
+	must(t, a.Close())
+}
+
+// countReads counts the reads that have ended.
+type countReads struct {
+	net.Conn
+	n atomic.Int32
+}
+
+func (c *countReads) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n.Add(1)
+	return n, err
+}
+
+// An error that somebody's own read has met is not followed by another one, of
+// another kind perhaps, before it is noted.
+func TestAhead_errorOfOwnRead(t *testing.T) {
+	s, c := net.Pipe()
+	below := &countReads{Conn: s}
+	a := httpwire.ReadAhead(below, 1<<20)
+	res := reading(a, 1)
+	waitFor(t, "the read to begin", func() bool { return a.Ahead().Busy })
+	a.Start()
+	must(t, c.Close())
+	wantRead(t, receive(t, res, "the end"), "", io.EOF)
+	waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+	if n := below.n.Load(); n != 1 {
+		t.Errorf("%d reads, want 1", n)
+	}
+	must(t, a.Close())
+}
+
 // What was read ahead and the error behind it come in order; then the connection
 // speaks for itself.
 func TestAhead_resetBehindData(t *testing.T) {
@@ -208,6 +340,7 @@ func TestAhead_resetBehindData(t *testing.T) {
 func TestAhead_startsDuringRead(t *testing.T) {
 	a, c := aheadPair(t, 1<<20)
 	res := reading(a, 1)
+	waitFor(t, "the read to begin", func() bool { return a.Ahead().Busy })
 	a.Start()
 	write(t, c, "hello")
 	first := receive(t, res, "a read")

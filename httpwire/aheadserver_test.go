@@ -137,7 +137,7 @@ func TestReadAhead_hijack(t *testing.T) {
 			b := make([]byte, len(body))
 			_, err = io.ReadFull(rw, b)
 			got <- b
-			waitFor(t, "memory to be released", func() bool { return state() == httpwire.AheadState{} })
+			waitFor(t, "memory to be released", func() bool { return state().Memory == 0 })
 			return err
 		})
 		c, _ := s.dial(t)

@@ -27,10 +27,11 @@ func (c AheadConn) Ahead() AheadState { return stateOf(c.tcp.ahead.Load()) }
 func (c AheadConn) Left() bool { _, ok := c.tcp.evidence(); return ok }
 
 // An AheadState is a connection's read-ahead: bytes held, bytes of memory, whether
-// its goroutine exists, waits in a Read.
+// its goroutine exists, it waits in a Read, somebody does.
 type AheadState struct {
 	Held, Memory     int
 	Running, Filling bool
+	Busy             bool
 }
 
 // Ahead returns the read-ahead of r's connection; ok is false if there is none.
@@ -45,7 +46,7 @@ func Ahead(r *http.Request) (s AheadState, ok bool) {
 func stateOf(a *ahead) AheadState {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := AheadState{Held: a.queue.held, Running: a.running, Filling: a.filling}
+	s := AheadState{Held: a.queue.held, Running: a.running, Filling: a.filling, Busy: a.busy}
 	for b := a.queue.head; b != nil; b = b.next {
 		s.Memory += blockSize
 	}

@@ -74,24 +74,29 @@ func readUntilDeadline(_ http.ResponseWriter, r *http.Request) error {
 func TestReadAhead_bodyUses(t *testing.T) {
 	for _, n := range []int{0, 1000, 8 << 20} {
 		eachAhead(t, n, func(t *testing.T, v variant) {
+			t.Parallel()
+			// All in one test: net/http takes half a second to close such a
+			// connection, which is waited for at the end.
 			for _, x := range bodyUses {
-				t.Run(fmt.Sprintf("%s/%d", x.name, n), func(t *testing.T) {
-					t.Parallel() // net/http takes half a second to close such a connection
-					var vs visits
-					s := vs.serve(t, v, func(s *http.Server) {
-						if x.set != nil {
-							x.set(s)
-						}
-					})
-					visit := vs.hold(t, "/", x.do)
-					c, _ := s.dial(t)
-					go func() { _, _ = io.Copy(io.Discard, c) }()
-					post(t, c, "/", x.size)
-					_, err := c.Write(noise(x.size)[:x.size/2])
-					must(t, err)
-					receive(t, visit.ready, "the handler")
-					visit.end(t, 0)
+				var vs visits
+				s := vs.serve(t, v, func(s *http.Server) {
+					if x.set != nil {
+						x.set(s)
+					}
 				})
+				visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {
+					if err := x.do(w, r); err != nil {
+						return fmt.Errorf("%s with a read-ahead of %d: %w", x.name, n, err)
+					}
+					return nil
+				})
+				c, _ := s.dial(t)
+				go func() { _, _ = io.Copy(io.Discard, c) }()
+				post(t, c, "/", x.size)
+				_, err := c.Write(noise(x.size)[:x.size/2])
+				must(t, err)
+				receive(t, visit.ready, "the handler")
+				visit.end(t, 0)
 			}
 		})
 	}

@@ -241,6 +241,33 @@ func TestAhead_deadlineWhileWoken(t *testing.T) {
 	}
 }
 
+// toldReads gives the results that the test says, whatever the deadline.
+type toldReads struct {
+	net.Conn
+	results chan readResult
+}
+
+func (c *toldReads) Read(p []byte) (int, error) {
+	r := <-c.results
+	return copy(p, r.b), r.err
+}
+
+// A deadline that passes just before it is replaced is nobody's any more.
+func TestAhead_deadlineReplaced(t *testing.T) {
+	s, _ := tcpPair(t)
+	below := &toldReads{s, make(chan readResult)}
+	a := httpwire.ReadAhead(below, 1<<20)
+	a.Start()
+	filling(t, a)
+	must(t, a.SetReadDeadline(time.Now().Add(bound)))
+	below.results <- readResult{nil, os.ErrDeadlineExceeded} // of the one before
+	below.results <- readResult{[]byte("hello"), nil}
+	held(t, a, 5)
+	wantRead(t, receive(t, reading(a, 9), "a read"), "hello", nil)
+	below.results <- readResult{nil, io.EOF}
+	waitFor(t, "the reader to leave", func() bool { return !a.Ahead().Running })
+}
+
 // lastDeadline keeps the read deadline that was set last.
 type lastDeadline struct {
 	net.Conn

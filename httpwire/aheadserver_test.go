@@ -1,6 +1,7 @@
 package httpwire_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -172,5 +173,35 @@ func TestReadAhead_onlyWrappedHTTP1(t *testing.T) {
 				t.Error("reads ahead")
 			}
 		})
+	}
+}
+
+// What read-ahead costs a request without a body, with a small one, and with one
+// that is read.
+func BenchmarkReadAhead(b *testing.B) {
+	for _, size := range []int{0, 1000, 100_000, 4 << 20} {
+		for _, n := range []int{0, 256 << 10} {
+			b.Run(fmt.Sprintf("body=%d/ahead=%d", size, n), func(b *testing.B) {
+				v := variants[0]
+				v.opts = &httpwire.Options{BodyReadAhead: n}
+				s := v.start(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+				}))
+				c, _ := s.dial(b)
+				must(b, c.SetDeadline(time.Time{}))
+				msg := []byte(fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", size, make([]byte, size)))
+				br := bufio.NewReader(c)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					_, err := c.Write(msg)
+					must(b, err)
+					for line := []byte("more"); len(line) > 2; {
+						line, err = br.ReadSlice('\n')
+						must(b, err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -116,6 +116,13 @@ func (a *ahead) stop() {
 	a.moved.Broadcast()
 }
 
+// stopAhead ends reading ahead, at the end of a request or at a Hijack.
+func (t *tcp) stopAhead() {
+	if a := t.ahead.Load(); a != nil {
+		a.stop()
+	}
+}
+
 // close is called before the connection is closed. From then on every read is the
 // connection's own, and fails.
 func (a *ahead) close() {

@@ -111,13 +111,6 @@ func (t *tcp) Detach(_ uint64, s wire.Sink) {
 	}
 }
 
-// stopAhead ends reading ahead, at the end of a request or at a Hijack.
-func (t *tcp) stopAhead() {
-	if a := t.ahead.Load(); a != nil {
-		a.stop()
-	}
-}
-
 // abandon forgets a connection that is no longer the server's, at once or at the
 // end of the current request.
 func (t *tcp) abandon() {

@@ -33,10 +33,17 @@ var bodyUses = []struct {
 	{name: "ReadTimeout", size: 1 << 20, set: func(s *http.Server) { s.ReadTimeout = shortLimit },
 		do: readUntilDeadline},
 	{name: "read deadline", size: 1 << 20, do: func(w http.ResponseWriter, r *http.Request) error {
+		b := make([]byte, 1<<19)
+		if _, err := io.ReadFull(r.Body, b); err != nil || !bytes.Equal(b, noise(1<<20)[:len(b)]) {
+			return fmt.Errorf("other bytes than were sent, %w", err)
+		}
 		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 			return err
 		}
-		return readUntilDeadline(w, r)
+		if n, err := r.Body.Read(b); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("read %d bytes, %w", n, err)
+		}
+		return nil
 	}},
 	{name: "read deadline in the past", size: 1 << 20, do: func(w http.ResponseWriter, r *http.Request) error {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)); err != nil {
@@ -61,7 +68,8 @@ var bodyUses = []struct {
 	}},
 }
 
-// readUntilDeadline expects half of the body, in order, and then the deadline.
+// readUntilDeadline expects what has come of the body, in order, and then the
+// deadline.
 func readUntilDeadline(_ http.ResponseWriter, r *http.Request) error {
 	b, err := io.ReadAll(r.Body)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !bytes.Equal(b, noise(1 << 20)[:1<<19]) {

@@ -34,7 +34,7 @@ var bodyUses = []struct {
 		do: readUntilDeadline},
 	{name: "read deadline", size: 1 << 20, do: func(w http.ResponseWriter, r *http.Request) error {
 		b := make([]byte, 1<<19)
-		if _, err := io.ReadFull(r.Body, b); err != nil || !bytes.Equal(b, noise(1<<20)[:len(b)]) {
+		if _, err := io.ReadFull(r.Body, b); err != nil || !bytes.Equal(b, noise(1 << 20)[:len(b)]) {
 			return fmt.Errorf("other bytes than were sent, %w", err)
 		}
 		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
@@ -72,7 +72,7 @@ var bodyUses = []struct {
 // deadline.
 func readUntilDeadline(_ http.ResponseWriter, r *http.Request) error {
 	b, err := io.ReadAll(r.Body)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !bytes.Equal(b, noise(1 << 20)[:1<<19]) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !bytes.HasPrefix(noise(1<<20), b) {
 		return fmt.Errorf("read %d bytes, %w", len(b), err)
 	}
 	return nil

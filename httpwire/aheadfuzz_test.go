@@ -28,8 +28,7 @@ type reader struct {
 	err error // that ended the reading
 }
 
-// wire is what comes in by pieces of the sizes that the script says, and how it
-// ends.
+// sendPieces sends data in pieces of the sizes that the script says, and leaves.
 func sendPieces(c *net.TCPConn, data, sizes []byte, reset bool) {
 	for i := 0; len(data) > 0; i++ {
 		n := 1 + i%3
@@ -143,6 +142,13 @@ func FuzzReadAhead(f *testing.F) {
 	f.Add([]byte{0, 0x82, 0x82, 0x82, 0x7f, 1, 0, 0x7f}, []byte{9, 80, 255}, uint16(65535), uint16(65535), false)
 	f.Add([]byte{0, 3, 0, 3, 1, 3, 0, 0xe6, 0xe6, 0xe6, 3}, []byte{2}, uint16(5000), uint16(1), false)
 	f.Add([]byte{0, 0xa5, 3, 0xfd, 5, 1, 0xa5, 0, 2, 2, 2}, []byte{255}, uint16(40000), uint16(17000), true)
+	// Found by fuzzing.
+	f.Add([]byte("O\x8b>\x91\xef\n\x95\xc7 222\x10222229222222222222222222222222222222222\x152222222222222"),
+		[]byte("O\x8b>\x91\xef\n\x95\xc7 "), uint16(65410), uint16(65532), false)
+	f.Add([]byte("222222B22222222222222222222222222222222222222B2222222222222222222222"),
+		[]byte("0"), uint16(65315), uint16(65432), true)
+	f.Add([]byte("Z0220221B2BB22202222"), []byte("0"), uint16(977), uint16(186), false)
+	f.Add([]byte("\xa6"), []byte("\xe1"), uint16(1012), uint16(0), false)
 	f.Fuzz(func(t *testing.T, script, sizes []byte, size, limit uint16, reset bool) {
 		script = script[:min(len(script), 200)]
 		data := noise(int(size))
@@ -265,6 +271,11 @@ func FuzzReadAhead_server(f *testing.F) {
 	f.Add([]byte{0xf4, 0x48, 0xf9, 0xfa, 0xf6, 0xfb, 0xff, 0}, []byte{255})
 	f.Add([]byte{0x84, 0, 0x89, 0, 0x8a, 0, 0x8b, 0}, []byte{17, 255, 0})
 	f.Add([]byte{0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8}, []byte{})
+	// Found by fuzzing.
+	f.Add([]byte("\x00\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xb3"),
+		[]byte("\x00\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xb3\xa7\xa7\xa7\xa7\xa7\xa7\xa7\xa7\xb3\xb3\xb3\x80\x01"))
+	f.Add([]byte("\x80\x00\x89\x00\x00\x89\x00\x8a\x8a\x00\x8b"), []byte("\x80\x00\x89\x00\x00\x89\x00"))
+	f.Add([]byte("\x8b\xf0\xe5\xff\xe3\xd9\xf4\x00"), []byte("\x8b\xf0\xe5\xff\xe3\xd9\xf4\x00"))
 	f.Fuzz(func(t *testing.T, script, sizes []byte) {
 		sent, n := exchangeScript(script)
 		want := plain.dialogue(t, sent, sizes)

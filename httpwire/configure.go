@@ -69,6 +69,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 		}
 		_, t.tls = c.(*tls.Conn)
 		t.base, t.opts, t.top = ctx, o, c
+		readAhead(c, o)
 		return context.WithValue(ctx, wire.Key, t)
 	}
 }
@@ -83,6 +84,9 @@ func wrapConnState(srv *http.Server, bare *bareConns) {
 		if state == http.StateClosed || state == http.StateHijacked {
 			bare.forget(c)
 		}
+		if t := tcpOf(c); t != nil && state == http.StateHijacked {
+			t.stopAhead()
+		}
 		if inner != nil {
 			inner(c, state)
 		}
@@ -91,10 +95,18 @@ func wrapConnState(srv *http.Server, bare *bareConns) {
 
 // tcpOf returns the evidence of a wrapped connection, also below TLS.
 func tcpOf(c net.Conn) *tcp {
+	if w := connOf(c); w != nil {
+		return &w.tcp
+	}
+	return nil
+}
+
+// connOf returns the wrapped connection that c is, or is above.
+func connOf(c net.Conn) *conn {
 	for {
 		switch w := c.(type) {
 		case *conn:
-			return &w.tcp
+			return w
 		case interface{ NetConn() net.Conn }:
 			c = w.NetConn()
 		default:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -61,8 +62,12 @@ type conn struct {
 
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+func (c *conn) Read(p []byte) (n int, err error) {
+	if a := c.tcp.ahead.Load(); a != nil {
+		n, err = a.read(p)
+	} else {
+		n, err = c.Conn.Read(p)
+	}
 	if err != nil {
 		c.tcp.note(err, wire.ReadErr)
 	} else {
@@ -93,10 +98,29 @@ func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 	return n, err
 }
 
+// SetDeadline and SetReadDeadline reach the reader that is ahead as well.
+func (c *conn) SetDeadline(t time.Time) error {
+	if a := c.tcp.ahead.Load(); a != nil {
+		return a.setDeadline(t, true)
+	}
+	return c.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline is as SetDeadline.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if a := c.tcp.ahead.Load(); a != nil {
+		return a.setDeadline(t, false)
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
 // Close reads the TCP state, deletes the monitor's registration and closes, in
 // this order.
 func (c *conn) Close() error {
 	c.tcp.closing()
+	if a := c.tcp.ahead.Load(); a != nil {
+		a.close()
+	}
 	return c.Conn.Close()
 }
 

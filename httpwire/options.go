@@ -12,8 +12,23 @@ type Options struct {
 	// vanishes without a packet.
 	PeerTimeout time.Duration
 
-	// BodyReadAhead is the number of bytes that are read ahead of the handler
-	// on HTTP/1.
+	// BodyReadAhead is the number of bytes of a connection that are read ahead
+	// of the handler while a request with a body is served on HTTP/1; 0 is off.
+	//
+	// A client that closes its connection is noticed once all that it has sent
+	// before has been received. If the handler does not read a body that is larger
+	// than TCP's receive window, that is never (a reset is noticed at once). With
+	// read-ahead it is, up to so many bytes unread; past them the client is held
+	// back by TCP, and a close behind more is noticed when the handler has read on.
+	//
+	// It costs a goroutine per request whose body is longer than 4 KB or of unknown
+	// length, while its handler runs, memory for the bytes that are held
+	// in blocks of 16 KB, and a copy. Bytes come in order and none is lost, also
+	// those of the next request; deadlines, Expect: 100-continue and full duplex
+	// work as ever. It needs connections of a wrapped [Listener]: on others it is
+	// off. What reads past such a connection (its NetConn or SyscallConn, or the
+	// descriptor) misses what is held; a Hijack ends the reading ahead, and a read
+	// of the hijacked connection starts with what is held.
 	BodyReadAhead int
 
 	// HalfClose says what the end of the client's sending means on HTTP/1, for

@@ -46,6 +46,8 @@ type tcp struct {
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 
+	ahead atomic.Pointer[ahead] // nil: nothing is read ahead. Set before anything is read
+
 	mu        sync.Mutex
 	cur       wire.Sink
 	gone      bool
@@ -83,7 +85,7 @@ func rawConn(c net.Conn) syscall.RawConn {
 func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 
 // Attach registers the connection with the monitor at its first request.
-func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
+func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
 	t.cur = s
 	t.local = false // net/http has ended its reads between the requests by a deadline
@@ -98,6 +100,9 @@ func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64
 	case level != 0:
 		t.ask(s, level) // the input ended before this request began
 	}
+	if a := t.ahead.Load(); a != nil && mayBlock(r) {
+		a.start()
+	}
 	return 0
 }
 
@@ -108,6 +113,7 @@ func (t *tcp) Detach(_ uint64, s wire.Sink) {
 	}
 	orphan := t.orphan
 	t.mu.Unlock()
+	t.stopAhead()
 	if orphan {
 		t.closing()
 	}

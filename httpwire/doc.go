@@ -18,8 +18,13 @@
 // Disconnect's [Source] says which it was. On HTTP/2 it is the frames and the end
 // of the connection.
 //
-// Limits. A FIN can't be told from a half-close: both count as closed. A FIN that
-// is stuck behind more unread data than the receive window holds is not seen.
+// What this end does has reasons of its own, as the context's cause:
+// [ErrServerClosed], [ErrServerDeadline], [ErrBaseContext]. [Status] turns an error
+// into a status code; [Detach] makes a context for work that survives its client.
+//
+// Limits. A FIN can't be told from a half-close: both count as closed, unless
+// [Options].HalfClose says otherwise. A FIN that is stuck behind more unread data
+// than the receive window holds is not seen, unless BodyReadAhead has room for it.
 // http.MaxBytesReader can't tell a wrapped ResponseWriter that the limit was hit,
 // so the connection is not closed early for it.
 package httpwire

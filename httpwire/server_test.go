@@ -59,7 +59,8 @@ type server struct {
 	variant
 	*http.Server
 	addr  string
-	conns sync.WaitGroup // open connections, by ConnState
+	from  func() (net.Conn, error) // connects to addr; nil: as usual
+	conns sync.WaitGroup           // open connections, by ConnState
 }
 
 // start serves h; set may change the server before it is configured. The server
@@ -142,8 +143,12 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 // dial opens a connection, with TLS and the ALPN protocol of the variant.
 func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	t.Helper()
-	d := net.Dialer{Timeout: bound}
-	raw, err := d.Dial("tcp", s.addr)
+	connect := s.from
+	if connect == nil {
+		d := net.Dialer{Timeout: bound}
+		connect = func() (net.Conn, error) { return d.Dial("tcp", s.addr) }
+	}
+	raw, err := connect()
 	must(t, err)
 	t.Cleanup(func() { _ = raw.Close() })
 	must(t, raw.SetDeadline(time.Now().Add(2*bound)))

@@ -47,6 +47,17 @@ func (s *server) mute(t testing.TB, path string, ready <-chan struct{}) *h2clien
 	return c
 }
 
+// deaf2 sends a request, with room for any answer, and reads nothing from then on.
+func (s *server) deaf2(t testing.TB, path string) {
+	t.Helper()
+	c := s.h2(t)
+	must(t, c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30}))
+	must(t, c.fr.WriteWindowUpdate(0, 1<<30))
+	c.headers("GET", path, true)
+	c.deaf.Store(true)
+	c.flush()
+}
+
 // H2: a client that does not answer a ping is told as a timeout, to all requests of
 // its connection and to no other.
 func TestPing_lost(t *testing.T) {
@@ -80,12 +91,7 @@ func TestPing_stuck(t *testing.T) {
 			_ = writeUntilError(w, r)
 			<-visit.release
 		}
-		c := s.h2(t)
-		must(t, c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30}))
-		must(t, c.fr.WriteWindowUpdate(0, 1<<30))
-		c.headers("GET", "/", true)
-		c.deaf.Store(true)
-		c.flush()
+		s.deaf2(t, "/")
 		d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.Timeout})
 		if d.Source != httpwire.SourceFrame || d.Err == nil {
 			t.Errorf("got %v by %v, want a frame, and an error", d, d.Source)

@@ -61,6 +61,27 @@ type server struct {
 	addr  string
 	from  func() (net.Conn, error) // connects to addr; nil: as usual
 	conns sync.WaitGroup           // open connections, by ConnState
+	socks sync.Map                 // remote address -> *net.TCPConn, as accepted
+}
+
+// accepted returns the server's end of the connection that comes from a.
+func (s *server) accepted(a net.Addr) *net.TCPConn {
+	c, _ := s.socks.Load(a.String())
+	return c.(*net.TCPConn)
+}
+
+// note keeps what accepted returns.
+func (s *server) note(ctx context.Context, c net.Conn) context.Context {
+	addr := c.RemoteAddr().String()
+	for {
+		w, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = w.NetConn()
+	}
+	s.socks.Store(addr, c)
+	return ctx
 }
 
 // start serves h; set may change the server before it is configured. The server
@@ -93,6 +114,9 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 	if v.xnet {
 		//lint:ignore SA1019 deprecated, and what many servers call
 		must(t, http2.ConfigureServer(s.Server, nil))
+	}
+	if s.ConnContext == nil {
+		s.ConnContext = s.note
 	}
 	inner := s.ConnState
 	s.ConnState = func(c net.Conn, st http.ConnState) {

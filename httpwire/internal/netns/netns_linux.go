@@ -64,12 +64,13 @@ func make2(t testing.TB) (*Pair, error) {
 			ip addr add 10.99.0.2/24 dev hangup1
 			ip link set hangup1 up
 			ip route add local 10.99.1.0/24 dev lo
+			echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
 			nft -f - <<-END
 			table ip hangup {
 				set gone { type ipv4_addr; }
 				set rejected { type ipv4_addr; }
 				chain in { type filter hook input priority 0; ip daddr @gone drop; ip daddr @rejected reject with icmp type host-unreachable; }
-				chain out { type filter hook output priority 0; ip saddr @gone drop; ip saddr @rejected drop; }
+				chain out { type filter hook output priority 0; ip saddr @gone drop; ip saddr @rejected ip protocol != icmp drop; }
 			}
 			END`)
 	}

@@ -67,12 +67,15 @@ func TestPeerTimeout_pings(t *testing.T) {
 // The pings that PeerTimeout sets are sent by every HTTP/2 server, whatever it was
 // set up by, and a client that answers them stays.
 func TestPeerTimeout_sendsPings(t *testing.T) {
-	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
-		t.Parallel()
+	var rows []func()
+	for _, v := range variants {
+		if v.proto != httpwire.HTTP2 {
+			continue
+		}
 		v.opts = &httpwire.Options{PeerTimeout: peerTimeout}
 		xnet := v.xnet
 		v.xnet = false // set up here
-		var vs visits
+		vs := new(visits)
 		s := vs.serve(t, v, func(s *http.Server) {
 			if xnet { // has a ReadIdleTimeout, which gives way
 				//lint:ignore SA1019 deprecated, and what many servers call
@@ -83,9 +86,14 @@ func TestPeerTimeout_sendsPings(t *testing.T) {
 		c := s.h2(t)
 		id := c.get("/")
 		receive(t, visit.ready, "the handler")
-		receive(t, c.pinged, "the first ping")
-		receive(t, c.pinged, "the second ping")
-		visit.untouched(t)
-		receive(t, c.end(id), "the answer")
-	})
+		rows = append(rows, func() {
+			receive(t, c.pinged, "the first ping of "+v.name)
+			receive(t, c.pinged, "the second ping of "+v.name)
+			visit.untouched(t)
+			receive(t, c.end(id), "the answer of "+v.name)
+		})
+	}
+	for _, f := range rows {
+		f()
+	}
 }

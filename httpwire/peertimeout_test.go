@@ -97,3 +97,24 @@ func TestPeerTimeout_sendsPings(t *testing.T) {
 		f()
 	}
 }
+
+// What PeerTimeout is laid out as adds up to at most itself, with a sixth left for
+// round trips and timers, and is as long as it can be for a live client.
+func TestPatience_addsUp(t *testing.T) {
+	for d := peerTimeout; d < 40*time.Hour; d += d/50 + 100*time.Millisecond {
+		k, unacked, after, wait := httpwire.Patience(d)
+		silence := k.Idle + time.Duration(k.Count)*k.Interval
+		switch {
+		case !k.Enable || k.Idle < time.Second || k.Interval < time.Second || k.Count < 1,
+			k.Idle%time.Second != 0 || k.Interval%time.Second != 0,
+			k.Idle > 32767*time.Second || k.Interval > 32767*time.Second || k.Count > 127:
+			t.Errorf("%v: no system takes %+v", d, k)
+		case silence > d/2 || silence+unacked > d-d/6 || after+wait > d-d/6:
+			t.Errorf("%v: %v and %v, %v and %v: too long", d, silence, unacked, after, wait)
+		case silence < min(d/4, 40000*time.Second) || unacked < d/4 || after+wait < d/2:
+			t.Errorf("%v: %v and %v, %v and %v: too short", d, silence, unacked, after, wait)
+		case silence < unacked-time.Second && d < 30*time.Hour:
+			t.Errorf("%v: the last probe comes after %v, before Linux may act on it, at %v", d, silence, unacked)
+		}
+	}
+}

@@ -29,7 +29,7 @@ type h2client struct {
 	done    chan struct{}       // the reader has ended
 	write   sync.Mutex
 
-	muted  atomic.Bool   // no ping is answered
+	mute   atomic.Int32  // so many pings are answered, then none; 0: all are
 	deaf   atomic.Bool   // nothing is read any more, from the next frame on
 	pinged chan struct{} // pings from the server
 }
@@ -110,6 +110,7 @@ func (h *h2client) read() {
 	defer close(h.done)
 	var out bytes.Buffer
 	fr := http2.NewFramer(&out, h.c)
+	var pings int32
 	for !h.deaf.Load() {
 		f, err := fr.ReadFrame()
 		if err != nil {
@@ -128,7 +129,8 @@ func (h *h2client) read() {
 			case h.pinged <- struct{}{}:
 			default:
 			}
-			if !h.muted.Load() {
+			pings++
+			if n := h.mute.Load(); n == 0 || pings <= n {
 				_ = fr.WritePing(true, f.Data)
 			}
 		case *http2.DataFrame:

@@ -37,13 +37,16 @@ func pingVariants(t *testing.T, f func(t *testing.T, v variant, pings func(after
 	}
 }
 
-// mute is an h2client that answers nothing from now on, and reads nothing either.
-func (s *server) mute(t testing.TB, path string, ready <-chan struct{}) *h2client {
+// mute is an h2client that sends requests and answers one ping, so that nothing of
+// its is on its way any more, and meets the next with silence.
+func (s *server) mute(t testing.TB, paths ...string) *h2client {
 	t.Helper()
 	c := s.h2(t)
-	c.muted.Store(true)
-	c.get(path)
-	receive(t, ready, "the handler")
+	c.mute.Store(1)
+	for _, path := range paths {
+		c.headers("GET", path, true)
+	}
+	c.flush()
 	return c
 }
 
@@ -63,13 +66,13 @@ func (s *server) deaf2(t testing.TB, path string) {
 func TestPing_lost(t *testing.T) {
 	pingVariants(t, func(t *testing.T, v variant, pings func(time.Duration, time.Duration) func(*http.Server)) {
 		var vs visits
-		s := vs.serve(t, v, pings(50*time.Millisecond, 100*time.Millisecond))
+		s := vs.serve(t, v, pings(50*time.Millisecond, 300*time.Millisecond))
 		control := vs.hold(t, "/control", nil)
 		s.h2(t).get("/control")
 		receive(t, control.ready, "the control request")
 		one, two := vs.hold(t, "/one", nil), vs.hold(t, "/two", begin)
-		c := s.mute(t, "/one", one.ready)
-		c.get("/two")
+		s.mute(t, "/one", "/two")
+		receive(t, one.ready, "the first handler")
 		receive(t, two.ready, "the second handler")
 		for _, visit := range []*visit{one, two} {
 			d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.Timeout})
@@ -122,8 +125,10 @@ func TestPing_falseFires(t *testing.T) {
 				var vs visits
 				s := vs.serve(t, v, pings(10*time.Millisecond, time.Hour))
 				visit := vs.hold(t, "/", nil)
-				c := s.mute(t, "/", visit.ready)
-				receive(t, c.pinged, "a ping")
+				c := s.mute(t, "/")
+				receive(t, visit.ready, "the handler")
+				receive(t, c.pinged, "the first ping")
+				receive(t, c.pinged, "the second ping")
 				end(t, s, c)
 				receive(t, visit.ctx.Done(), "the context to be done")
 				visit.end(t, 0)

@@ -37,6 +37,7 @@ func Configure(srv *http.Server, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	sendPings(srv, o.PeerTimeout)
 	if err := setUpHTTP2(srv); err != nil {
 		return err
 	}
@@ -61,6 +62,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 				return nil // net/http says what it thinks of that
 			}
 		}
+		limitSilence(c, o.PeerTimeout)
 		t := tcpOf(c)
 		if t == nil {
 			if t = bare.add(c); t == nil {

@@ -21,7 +21,7 @@ func (c AheadConn) Start() { c.tcp.ahead.Load().start() }
 func (c AheadConn) Stop()  { c.tcp.stopAhead() }
 
 // Ahead tells how much is read ahead, and what it costs.
-func (c AheadConn) Ahead() AheadState { return stateOf(c.tcp.ahead.Load()) }
+func (c AheadConn) Ahead() AheadState { return aheadState(c.tcp.ahead.Load()) }
 
 // Left reports whether evidence was found that the peer has left.
 func (c AheadConn) Left() bool { _, ok := c.tcp.evidence(); return ok }
@@ -40,10 +40,10 @@ func Ahead(r *http.Request) (s AheadState, ok bool) {
 	if a == nil {
 		return s, false
 	}
-	return stateOf(a), true
+	return aheadState(a), true
 }
 
-func stateOf(a *ahead) AheadState {
+func aheadState(a *ahead) AheadState {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := AheadState{Held: a.queue.held, Running: a.running, Filling: a.filling, Busy: a.busy}
@@ -62,5 +62,5 @@ func ReadsAhead(r *http.Request) bool {
 	if !ok || t.ahead.Load() == nil {
 		return false
 	}
-	return stateOf(t.ahead.Load()).Running
+	return aheadState(t.ahead.Load()).Running
 }

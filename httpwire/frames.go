@@ -15,6 +15,7 @@ type frameConn struct {
 	net.Conn
 	http2 http2Conn
 	scan  frameScanner // used by Read only, which the server calls from one goroutine at a time
+	pings pings
 }
 
 // tlsFrameConn is a frameConn above TLS: the server asks for its state.
@@ -29,6 +30,7 @@ func (c *frameConn) streams() *http2Conn { return &c.http2 }
 
 func (c *frameConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.pings.read(n, err)
 	for b := p[:n]; len(b) > 0; {
 		var id, code uint32
 		var ok bool
@@ -43,7 +45,9 @@ func (c *frameConn) Read(p []byte) (int, error) {
 }
 
 func (c *frameConn) Write(p []byte) (int, error) {
+	c.pings.write(p)
 	n, err := c.Conn.Write(p)
+	c.pings.wrote(n, err)
 	if err != nil {
 		c.http2.note(err, wire.WriteErr)
 	}
@@ -52,6 +56,9 @@ func (c *frameConn) Write(p []byte) (int, error) {
 
 func (c *frameConn) Close() error {
 	c.http2.closing()
+	if ev, ok := c.pings.lost(); ok {
+		c.http2.end(ev)
+	}
 	return c.Conn.Close()
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -27,13 +28,17 @@ type h2client struct {
 	gotData map[uint32]chan int // DATA bytes so far, after each frame
 	done    chan struct{}       // the reader has ended
 	write   sync.Mutex
+
+	mute   atomic.Int32  // so many pings are answered, then none; 0: all are
+	deaf   atomic.Bool   // nothing is read any more, from the next frame on
+	pinged chan struct{} // pings from the server
 }
 
 func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
 	h := &h2client{t: t, c: c, below: below, next: 1,
-		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{})}
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{}), pinged: make(chan struct{}, 1024)}
 	h.fr = http2.NewFramer(&h.out, c)
 	h.enc = hpack.NewEncoder(&h.head)
 	h.out.WriteString(http2.ClientPreface)
@@ -105,7 +110,8 @@ func (h *h2client) read() {
 	defer close(h.done)
 	var out bytes.Buffer
 	fr := http2.NewFramer(&out, h.c)
-	for {
+	var pings int32
+	for !h.deaf.Load() {
 		f, err := fr.ReadFrame()
 		if err != nil {
 			return
@@ -116,7 +122,15 @@ func (h *h2client) read() {
 				_ = fr.WriteSettingsAck()
 			}
 		case *http2.PingFrame:
-			if !f.IsAck() {
+			if f.IsAck() {
+				break
+			}
+			select {
+			case h.pinged <- struct{}{}:
+			default:
+			}
+			pings++
+			if n := h.mute.Load(); n == 0 || pings <= n {
 				_ = fr.WritePing(true, f.Data)
 			}
 		case *http2.DataFrame:

@@ -92,7 +92,7 @@ func (m *monitor) dispatch(p *poller, ev unix.EpollEvent) {
 	case ev.Events&unix.EPOLLHUP != 0:
 		// Both directions are shut. EPOLLERR may be gone: a read of net/http's
 		// has taken the error.
-		t.take(wire.Event{Kind: wire.Reset, Err: unix.ECONNRESET, Source: wire.Monitor})
+		t.take(brokenEvidence(t.raw, wire.Monitor))
 	case ev.Events&unix.EPOLLRDHUP != 0:
 		t.take(wire.Event{Kind: wire.Closed, Err: io.EOF, Source: wire.Monitor})
 	}

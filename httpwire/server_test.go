@@ -59,7 +59,29 @@ type server struct {
 	variant
 	*http.Server
 	addr  string
-	conns sync.WaitGroup // open connections, by ConnState
+	from  func() (net.Conn, error) // connects to addr; nil: as usual
+	conns sync.WaitGroup           // open connections, by ConnState
+	socks sync.Map                 // remote address -> *net.TCPConn, as accepted
+}
+
+// accepted returns the server's end of the connection that comes from a.
+func (s *server) accepted(a net.Addr) *net.TCPConn {
+	c, _ := s.socks.Load(a.String())
+	return c.(*net.TCPConn)
+}
+
+// note keeps what accepted returns.
+func (s *server) note(ctx context.Context, c net.Conn) context.Context {
+	addr := c.RemoteAddr().String()
+	for {
+		w, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = w.NetConn()
+	}
+	s.socks.Store(addr, c)
+	return ctx
 }
 
 // start serves h; set may change the server before it is configured. The server
@@ -92,6 +114,9 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 	if v.xnet {
 		//lint:ignore SA1019 deprecated, and what many servers call
 		must(t, http2.ConfigureServer(s.Server, nil))
+	}
+	if s.ConnContext == nil {
+		s.ConnContext = s.note
 	}
 	inner := s.ConnState
 	s.ConnState = func(c net.Conn, st http.ConnState) {
@@ -142,8 +167,12 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 // dial opens a connection, with TLS and the ALPN protocol of the variant.
 func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	t.Helper()
-	d := net.Dialer{Timeout: bound}
-	raw, err := d.Dial("tcp", s.addr)
+	connect := s.from
+	if connect == nil {
+		d := net.Dialer{Timeout: bound}
+		connect = func() (net.Conn, error) { return d.Dial("tcp", s.addr) }
+	}
+	raw, err := connect()
 	must(t, err)
 	t.Cleanup(func() { _ = raw.Close() })
 	must(t, raw.SetDeadline(time.Now().Add(2*bound)))

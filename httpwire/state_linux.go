@@ -26,7 +26,7 @@ func stateEvidence(raw syscall.RawConn) (wire.Event, bool) {
 	case unix.BPF_TCP_CLOSE_WAIT, unix.BPF_TCP_LAST_ACK, unix.BPF_TCP_CLOSING:
 		return wire.Event{Kind: wire.Closed, Err: io.EOF, Source: wire.State}, true
 	case unix.BPF_TCP_CLOSE:
-		return wire.Event{Kind: wire.Reset, Err: unix.ECONNRESET, Source: wire.State}, true
+		return brokenEvidence(raw, wire.State), true
 	}
 	return wire.Event{}, false
 }

@@ -28,6 +28,12 @@ func dial(t testing.TB, s *server, conf *quic.Config) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dialFrom(t, s, conf, pc)
+}
+
+// dialFrom is dial from a socket, which is closed when t ends.
+func dialFrom(t testing.TB, s *server, conf *quic.Config, pc *net.UDPConn) *client {
+	t.Helper()
 	to, err := net.ResolveUDPAddr("udp", s.addr)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
@@ -23,8 +24,12 @@ import (
 // NewRawServerConn) has its own quic.Config, which Configure can't reach: set
 // KeepAlivePeriod there.
 //
+// Of opts, which may be nil, only PeerTimeout concerns HTTP/3: it bounds MaxIdleTimeout
+// by half of it, and HandshakeIdleTimeout too, in the copy of srv.QUICConfig and in
+// what its GetConfigForClient returns; a shorter timeout there stays.
+//
 // Calling Configure again for the same srv does nothing. It must not be called
-// while srv is serving. opts may be nil. It fails only if srv is nil.
+// while srv is serving. It fails if srv is nil or opts make no sense.
 func Configure(srv *http3.Server, opts *httpwire.Options) error {
 	if srv == nil {
 		return errors.New("h3: Configure of a nil *http3.Server")
@@ -32,13 +37,20 @@ func Configure(srv *http3.Server, opts *httpwire.Options) error {
 	if _, done := srv.Handler.(*handler); done {
 		return nil
 	}
+	if err := wire.CheckOptions(opts); err != nil {
+		return err
+	}
+	var peer time.Duration
+	if opts != nil {
+		peer = opts.PeerTimeout
+	}
 	next := srv.Handler
 	if next == nil {
 		next = http.DefaultServeMux
 	}
 	srv.Handler = &handler{outer(httpwire.Handler(inner(next)))}
 	srv.ConnContext = connContext(srv.ConnContext)
-	srv.QUICConfig = keepAlive(srv.QUICConfig)
+	srv.QUICConfig = keepAlive(srv.QUICConfig, peer)
 	return nil
 }
 

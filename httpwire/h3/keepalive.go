@@ -9,14 +9,16 @@ import (
 // defaultIdleTimeout is what quic-go takes for a MaxIdleTimeout of zero.
 const defaultIdleTimeout = 30 * time.Second
 
-// keepAlive returns c, or a copy of it that has a KeepAlivePeriod. It does not
-// change c, which several servers may share.
-func keepAlive(c *quic.Config) *quic.Config {
+// keepAlive returns a copy of c that has a KeepAlivePeriod, and finds a client that
+// vanishes within peer, if that is not 0. It does not change c, which several
+// servers may share.
+func keepAlive(c *quic.Config, peer time.Duration) *quic.Config {
 	if c == nil {
 		c = &quic.Config{Allow0RTT: true} // what http3 takes for nil
 	} else {
 		c = c.Clone()
 	}
+	limitSilence(c, peer)
 	if c.KeepAlivePeriod == 0 {
 		c.KeepAlivePeriod = keepAlivePeriod(c.MaxIdleTimeout)
 	}
@@ -26,7 +28,7 @@ func keepAlive(c *quic.Config) *quic.Config {
 			if c == nil || err != nil {
 				return c, err
 			}
-			return keepAlive(c), nil
+			return keepAlive(c, peer), nil
 		}
 	}
 	return c

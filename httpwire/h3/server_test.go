@@ -106,6 +106,14 @@ type option func(*http3.Server)
 // serve starts a configured server. handle may be nil.
 func serve(t testing.TB, handle http.HandlerFunc, opts ...option) *server {
 	t.Helper()
+	s := configure(t, handle, nil, opts...)
+	s.start()
+	return s
+}
+
+// configure is serve, with options, without serving.
+func configure(t testing.TB, handle http.HandlerFunc, o *httpwire.Options, opts ...option) *server {
+	t.Helper()
 	s := &server{Server: &http3.Server{}, t: t, visits: make(chan *visit, 64), served: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", s.visit)
@@ -117,11 +125,10 @@ func serve(t testing.TB, handle http.HandlerFunc, opts ...option) *server {
 	for _, opt := range opts {
 		opt(s.Server)
 	}
-	if err := h3.Configure(s.Server, nil); err != nil {
+	if err := h3.Configure(s.Server, o); err != nil {
 		t.Fatal(err)
 	}
 	s.Handler = outermost(s.Handler)
-	s.start()
 	return s
 }
 
@@ -131,6 +138,11 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.startOn(pc)
+}
+
+func (s *server) startOn(pc *net.UDPConn) {
+	s.t.Helper()
 	cert, roots := selfSigned(s.t)
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 	s.tls = &tls.Config{RootCAs: roots, ServerName: "localhost", NextProtos: []string{http3.NextProtoH3}}

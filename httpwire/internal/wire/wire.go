@@ -115,6 +115,10 @@ type Armer interface {
 	Arm(id uint64, s Sink)
 }
 
+// CheckOptions says what is wrong with a *httpwire.Options, which may be nil. It is
+// set by httpwire, for its protocol packages.
+var CheckOptions func(opts any) error
+
 type key struct{}
 
 // Key is the context key under which requests find their Conn. The innermost one

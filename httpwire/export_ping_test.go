@@ -1,0 +1,56 @@
+package httpwire
+
+import (
+	"net"
+	"os"
+)
+
+// ScanPings returns the types of the frames that the scanner of a server's frames
+// finds in the pieces.
+func ScanPings(pieces ...[]byte) (types []uint8) {
+	var s pingScanner
+	for _, b := range pieces {
+		for len(b) > 0 {
+			var f uint8
+			if b, f = s.next(b); f != 0 {
+				types = append(types, f)
+			}
+		}
+	}
+	return types
+}
+
+// LostPing says whether a connection that is closed after the steps is one whose
+// client did not answer: "ping" and "goaway" are written, "stuck" begins a write,
+// "wrote", "read", "read error", "write error", "short write" are outcomes.
+func LostPing(steps ...string) bool {
+	var p pings
+	for _, s := range steps {
+		switch s {
+		case "ping":
+			p.write([]byte{0, 0, 8, framePing, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			p.wrote(17, nil)
+		case "goaway":
+			p.write([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			p.wrote(17, nil)
+		case "stuck":
+			p.write([]byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 1})
+		case "wrote":
+			p.wrote(10, nil)
+		case "write error":
+			p.wrote(0, os.ErrDeadlineExceeded)
+		case "short write":
+			p.wrote(1, os.ErrDeadlineExceeded)
+		case "read":
+			p.read(1, nil)
+		case "read error":
+			p.read(0, net.ErrClosed)
+		case "close":
+			p.lost()
+		default:
+			panic(s)
+		}
+	}
+	_, lost := p.lost()
+	return lost
+}

@@ -265,6 +265,9 @@ func TestOnDisconnect_leavesInSendfile(t *testing.T) {
 	must(t, os.WriteFile(name, nil, 0o600))
 	must(t, os.Truncate(name, 64<<20)) // more than socket buffers hold
 	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		if v.bare {
+			t.Skip("net/http closes the connection inside the failing write: nothing is left to be seen")
+		}
 		var vs visits
 		s := vs.serve(t, v)
 		visit := vs.hold(t, "/", func(w http.ResponseWriter, r *http.Request) error {

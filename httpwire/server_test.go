@@ -111,13 +111,19 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 
 func (s *server) listen(t testing.TB) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	l := listen(t)
 	s.addr = l.Addr().String()
 	if !s.bare {
 		l = httpwire.Listener(l)
 	}
 	s.serve(t, l)
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	return l
 }
 
 func (s *server) serve(t testing.TB, l net.Listener) {

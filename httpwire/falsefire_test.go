@@ -45,6 +45,8 @@ type ruse struct {
 	do     func(w http.ResponseWriter, r *http.Request) error // in the handler
 	after  func(t *testing.T, s *server)                      // in the test, once do has returned
 	stays  bool                                               // the context is not cancelled
+	unseen bool                                               // on a bare HTTP/1 connection: the context is not cancelled
+	why    error                                              // what its cause matches, apart from context.Canceled
 
 	slowTLS bool // net/http's close inside the write waits 5 s for room for its close_notify
 }
@@ -56,13 +58,13 @@ const shortLimit = 500 * time.Millisecond
 var errBase = errors.New("base context cancelled")
 
 var ruses = []ruse{
-	{name: "read deadline in the past", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+	{name: "read deadline in the past", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
 		return http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
 	}},
-	{name: "read deadline soon", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
+	{name: "read deadline soon", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
 		return http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	}},
-	{name: "ReadTimeout in a slow body", proto: httpwire.HTTP1, method: "POST",
+	{name: "ReadTimeout in a slow body", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP1, method: "POST",
 		set: func(s *http.Server) { s.ReadTimeout = shortLimit },
 		do: func(w http.ResponseWriter, r *http.Request) error {
 			if _, err := io.ReadAll(r.Body); err == nil {
@@ -70,15 +72,15 @@ var ruses = []ruse{
 			}
 			return nil
 		}},
-	{name: "WriteTimeout in a write", proto: httpwire.HTTP1,
+	{name: "WriteTimeout in a write", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP1,
 		set: func(s *http.Server) { s.WriteTimeout = shortLimit }, do: writeUntilError},
-	{name: "write deadline", proto: httpwire.HTTP1, slowTLS: true, do: func(w http.ResponseWriter, r *http.Request) error {
+	{name: "write deadline", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP1, slowTLS: true, do: func(w http.ResponseWriter, r *http.Request) error {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		return writeUntilError(w, r)
 	}},
-	{name: "WriteTimeout", proto: httpwire.HTTP2,
+	{name: "WriteTimeout", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP2,
 		set: func(s *http.Server) { s.WriteTimeout = shortLimit }},
-	{name: "write deadline", proto: httpwire.HTTP2, do: func(w http.ResponseWriter, r *http.Request) error {
+	{name: "write deadline", why: httpwire.ErrServerDeadline, proto: httpwire.HTTP2, do: func(w http.ResponseWriter, r *http.Request) error {
 		return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 	}},
 	{name: "read deadline", proto: httpwire.HTTP2, method: "POST", stays: true, do: func(w http.ResponseWriter, r *http.Request) error {
@@ -88,8 +90,8 @@ var ruses = []ruse{
 		}
 		return nil
 	}},
-	{name: "Server.Close", after: func(t *testing.T, s *server) { _ = s.Close() }},
-	{name: "Server.Close with a body unread", method: "POST", stays: true, after: func(t *testing.T, s *server) { _ = s.Close() }},
+	{name: "Server.Close", why: httpwire.ErrServerClosed, after: func(t *testing.T, s *server) { _ = s.Close() }},
+	{name: "Server.Close with a body unread", unseen: true, why: httpwire.ErrServerClosed, method: "POST", after: func(t *testing.T, s *server) { _ = s.Close() }},
 	{name: "Server.Shutdown", stays: true, after: func(t *testing.T, s *server) {
 		ctx, stop := context.WithTimeout(context.Background(), time.Millisecond)
 		defer stop()
@@ -136,12 +138,20 @@ func TestOnDisconnect_falseFires(t *testing.T) {
 				if x.after != nil {
 					x.after(t, s)
 				}
-				if !x.stays {
+				stays, why := x.stays, x.why
+				if v.bare && v.proto == httpwire.HTTP1 && x.unseen {
+					stays, why = true, nil
+				}
+				if !stays {
 					receive(t, visit.ctx.Done(), "the context to be done")
 				}
 				visit.end(t, 0)
-				if c := context.Cause(visit.ctx); c != context.Canceled {
-					t.Errorf("cause = %v, want context.Canceled", c)
+				c := context.Cause(visit.ctx)
+				if why == nil && c != context.Canceled || why != nil && !errors.Is(c, why) {
+					t.Errorf("cause = %v, want %v", c, why)
+				}
+				if errors.Is(c, httpwire.ErrDisconnected) || !errors.Is(c, context.Canceled) {
+					t.Errorf("cause %v: want context.Canceled, and no disconnect", c)
 				}
 			})
 		})
@@ -161,8 +171,9 @@ func TestOnDisconnect_baseContext(t *testing.T) {
 			receive(t, visit.ready, "the handler")
 			stop(cause)
 			receive(t, visit.ctx.Done(), "the context to be done")
-			if c := context.Cause(visit.ctx); c != want {
-				t.Errorf("cause = %v, want %v", c, want)
+			c := context.Cause(visit.ctx)
+			if !errors.Is(c, want) || !errors.Is(c, httpwire.ErrBaseContext) || errors.Is(c, httpwire.ErrDisconnected) {
+				t.Errorf("cause = %v, want ErrBaseContext and %v", c, want)
 			}
 			visit.end(t, 0)
 		})

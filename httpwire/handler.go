@@ -2,7 +2,6 @@ package httpwire
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/hangup-go/hangup/cancel"
@@ -16,7 +15,9 @@ import (
 // When h returns or panics, the watch ends, r.Context() is done, and Handler
 // waits for the callbacks of [OnDisconnect] that are running: none outlives it. A
 // callback's panic becomes a panic of the handler, as a [*cancel.PanicError], or
-// http.ErrAbortHandler itself if the callback panicked with that.
+// http.ErrAbortHandler itself if the callback panicked with that. Where several
+// panic, or the handler as well, the PanicError's value is an error that joins
+// theirs; http.ErrAbortHandler then gives way to the others.
 //
 // Without [Configure] the only evidence is the server's own context. Then a
 // disconnect says [SourceContext], what net/http does not notice is missed, and
@@ -51,7 +52,17 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w := newWatch(rw, r, conn)
 	returned := false
-	defer func() { w.leave(r, returned) }()
+	defer func() { // the outermost: before net/http cancels the context
+		panics := w.leave(r)
+		if len(panics) == 0 || !returned && !telling(panics) {
+			return // a panic of the handler's own goes on untouched
+		}
+		var own any
+		if !returned {
+			own = recover()
+		}
+		panic(together(own, panics))
+	}()
 	if conn != nil {
 		w.id = conn.Attach(rw, r, w)
 	}
@@ -73,27 +84,14 @@ func (w *watch) present() http.ResponseWriter {
 	return rw
 }
 
-// leave is the outermost defer: it ends the watch, before net/http cancels the
-// context, and hands over what the handler left in its copy of the request.
-func (w *watch) leave(r *http.Request, returned bool) {
+// leave ends the watch, and hands over what the handler left in its copy of the
+// request. It returns the panics of the callbacks.
+func (w *watch) leave(r *http.Request) []*cancel.PanicError {
 	if r.MultipartForm == nil {
 		r.MultipartForm = w.req.MultipartForm // the server removes its files
 	}
 	r.Pattern = w.req.Pattern // an outer middleware may log it
-	defer func() {
-		v := recover()
-		if v == nil {
-			return
-		}
-		if p, ok := v.(*cancel.PanicError); ok && errors.Is(p, http.ErrAbortHandler) {
-			v = http.ErrAbortHandler
-			if !returned {
-				return // a panic of the handler's own is more telling
-			}
-		}
-		panic(v)
-	}()
-	w.finish()
+	return w.finish()
 }
 
 // watchOf returns the watch of r, nil if there is none. A watch of a connection

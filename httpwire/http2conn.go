@@ -29,6 +29,7 @@ type http2Conn struct {
 	oldest int
 	gone   bool
 	ev     wire.Event
+	closed bool // by the server
 }
 
 const maxEarly = 2048
@@ -77,9 +78,27 @@ func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	}
 	c.mu.Unlock()
 	if !gone && c.tcp != nil {
-		return c.tcp.evidence()
+		ev, gone = c.tcp.evidence()
+	}
+	if !gone {
+		ev = c.reason()
 	}
 	return ev, gone
+}
+
+// reason says why we ended a request's context, as far as the connection knows.
+func (c *http2Conn) reason() wire.Event {
+	if c.tcp != nil {
+		if e, ok := baseReason(c.tcp.base); ok {
+			return e
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return wire.Event{Kind: wire.ServerClosed}
+	}
+	return wire.Event{}
 }
 
 func resetEvent(code uint32) wire.Event {
@@ -139,6 +158,9 @@ func (c *http2Conn) note(err error, source uint8) {
 // closing is called before the server closes the connection. It may have reasons
 // of its own, such as a protocol error, and not have read up to the client's FIN.
 func (c *http2Conn) closing() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	if c.tcp == nil {
 		return
 	}

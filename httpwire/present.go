@@ -182,7 +182,9 @@ func (p *response) closeNotify() <-chan bool {
 }
 
 func (p *response) setRead(t time.Time) error {
-	p.w.noteDeadline(t)
+	if p.w.proto == HTTP1 {
+		p.w.noteDeadline(t) // on HTTP/2 it ends the body, not the context
+	}
 	return http.NewResponseController(p.ResponseWriter).SetReadDeadline(t)
 }
 

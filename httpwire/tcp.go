@@ -82,6 +82,9 @@ func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 func (t *tcp) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
 	t.cur = s
+	if !t.tls {
+		t.local = false // net/http ended a read of its own between the requests
+	}
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
 		t.token = theMonitor.add(t)
 	}
@@ -122,9 +125,34 @@ func (t *tcp) abandon() {
 func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
 	ev, ok := t.evidence()
 	if ok || !t.endedAbove(cause) || t.bare {
+		if !ok {
+			ev = t.reason()
+		}
 		return ev, ok
 	}
 	return wire.Event{Kind: wire.Closed, Err: io.EOF, Source: wire.ReadErr}, true
+}
+
+// reason says why we ended a request's context, as far as the connection knows: a
+// deadline that has passed makes net/http close it too, so it comes first.
+func (t *tcp) reason() wire.Event {
+	if e, ok := baseReason(t.base); ok {
+		return e
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.local:
+		return wire.Event{Kind: wire.ServerDeadline}
+	case !t.openLocked(), t.mayClose():
+		return wire.Event{Kind: wire.ServerClosed}
+	}
+	return wire.Event{}
+}
+
+// openLocked reports whether we have not closed the connection.
+func (t *tcp) openLocked() bool {
+	return !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
 }
 
 // endedAbove reports whether net/http has cancelled a request on a connection
@@ -135,8 +163,7 @@ func (t *tcp) endedAbove(cause error) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	open := !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
-	return open && !t.mayClose() && !t.local && !t.readShut
+	return t.openLocked() && !t.mayClose() && !t.local && !t.readShut
 }
 
 // evidence returns what is known, after a look at the TCP state.
@@ -269,8 +296,12 @@ func (t *tcp) closing() {
 	}
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
-	if gone && cur != nil {
+	switch {
+	case cur == nil:
+	case gone:
 		cur.Gone(ev)
+	default:
+		cur.Ended(t.reason()) // nothing else tells a request whose body is unread
 	}
 }
 

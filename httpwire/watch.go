@@ -46,7 +46,7 @@ type watch struct {
 	unjoin func() bool // stops following parent
 
 	hijacked atomic.Bool
-	deadline atomic.Int64 // earliest deadline that the handler set, for the context fallback
+	deadline atomic.Int64 // earliest deadline that the handler set
 
 	rw  response
 	ctx requestContext
@@ -64,7 +64,7 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
 	}
 	w.req = *r.WithContext(&w.ctx)
-	if t, ok := conn.(*tcp); conn == nil || ok && t.bare {
+	if conn == nil || w.bare() {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
 	}
 	return w
@@ -83,6 +83,14 @@ func (w *watch) Gone(e wire.Event) {
 		return // the last write is on its way: its outcome decides
 	}
 	w.gone(d)
+}
+
+// Ended implements wire.Sink. A connection that was taken over is its new owner's
+// to close.
+func (w *watch) Ended(e wire.Event) {
+	if !w.hijacked.Load() {
+		w.cancel(reasonOf(e, context.Canceled))
+	}
 }
 
 func (w *watch) gone(d *Disconnect) {
@@ -114,8 +122,8 @@ func (w *watch) complete() {
 }
 
 // finish ends the watch and its context, and returns when no callback of
-// OnDisconnect runs or will. It panics with a callback's panic.
-func (w *watch) finish() {
+// OnDisconnect runs or will. It returns their panics.
+func (w *watch) finish() []*cancel.PanicError {
 	if !w.end.CompareAndSwap(nil, &completed) {
 		if d := w.end.Load(); d != &completed {
 			w.tell(d) // Gone swapped, and may not have got any further
@@ -128,7 +136,7 @@ func (w *watch) finish() {
 	w.disarm()
 	w.cancel(context.Canceled)
 	defer w.tok.Close() // after the callbacks, which may read its flag
-	w.disc.Drain()
+	return drain(&w.disc)
 }
 
 // arm makes the watch follow its parent context, once somebody looks.
@@ -163,9 +171,11 @@ func (w *watch) disarm() {
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
 	if w.end.Load() == nil {
-		if e, ok := w.judge(cause); ok {
+		e, ok := w.judge(cause)
+		if ok {
 			w.Gone(e)
 		}
+		cause = reasonOf(e, cause)
 	}
 	if w.rw.undecided() {
 		return // decide comes here again
@@ -176,23 +186,40 @@ func (w *watch) parentDone() {
 	w.cancel(cause)
 }
 
-func (w *watch) judge(cause error) (wire.Event, bool) {
+// judge says whether the client ended the parent context with cause; if not, e
+// may name a reason of our own.
+func (w *watch) judge(cause error) (e wire.Event, gone bool) {
 	if w.conn == nil {
 		return w.judgeContext(cause)
 	}
-	e, ok := w.conn.Judge(w.id, w, cause)
-	if t, tcp := w.conn.(*tcp); !ok && tcp && t.bare && t.endedAbove(cause) {
+	e, gone = w.conn.Judge(w.id, w, cause)
+	if !gone && w.bare() && w.conn.(*tcp).endedAbove(cause) {
 		return w.judgeContext(cause)
 	}
-	return e, ok
+	// HTTP/2 keeps its deadlines above the connection; what a bare connection does
+	// is not seen.
+	unknown := w.proto == HTTP2 && e.Kind == 0 || w.bare() && e.Kind != wire.BaseContext
+	if !gone && unknown && cause == context.Canceled && w.deadlinePassed() {
+		e.Kind = wire.ServerDeadline
+	}
+	return e, gone
+}
+
+// bare reports whether the connection's reads and writes are not seen.
+func (w *watch) bare() bool {
+	t, ok := w.conn.(*tcp)
+	return ok && t.bare
 }
 
 // judgeContext is the fallback where there is no connection to ask: the context
 // was cancelled, and by no deadline that we know of. It can't tell Server.Close
 // and a cancelled BaseContext from a client.
 func (w *watch) judgeContext(cause error) (wire.Event, bool) {
-	if cause != context.Canceled || w.deadlinePassed() {
+	if cause != context.Canceled {
 		return wire.Event{}, false
+	}
+	if w.deadlinePassed() {
+		return wire.Event{Kind: wire.ServerDeadline}, false
 	}
 	kind := wire.Closed
 	if w.proto != HTTP1 {
@@ -211,12 +238,12 @@ func (w *watch) deadlinePassed() bool {
 	}
 	srv, ok := w.parent.Value(http.ServerContextKey).(*http.Server)
 	return ok && (srv.ReadTimeout > 0 && w.body ||
-		srv.WriteTimeout > 0 && now.Sub(w.since)+time.Second >= srv.WriteTimeout)
+		srv.WriteTimeout > 0 && now.Sub(w.since) >= srv.WriteTimeout-time.Second)
 }
 
 // noteDeadline records a deadline that the handler set.
 func (w *watch) noteDeadline(t time.Time) {
-	if w.since.IsZero() || t.IsZero() {
+	if t.IsZero() {
 		return
 	}
 	for {

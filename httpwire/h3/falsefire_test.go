@@ -30,16 +30,17 @@ func TestConfigure_serverEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(*server, *visit)
+		why  []error
 	}{
-		{"Close", func(s *server, _ *visit) { go s.Close() }}, // it waits for the handlers
+		{"Close", func(s *server, _ *visit) { go s.Close() }, []error{httpwire.ErrServerClosed}}, // it waits for the handlers
 		{"Shutdown with a deadline", func(s *server, _ *visit) {
 			ctx, stop := context.WithTimeout(context.Background(), time.Millisecond)
 			go func() {
 				defer stop()
 				_ = s.Shutdown(ctx)
 			}()
-		}},
-		{"base context", func(*server, *visit) { base(errBase) }},
+		}, []error{httpwire.ErrServerClosed}},
+		{"base context", func(*server, *visit) { base(errBase) }, []error{httpwire.ErrBaseContext, errBase}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, nil, func(srv *http3.Server) {
@@ -55,6 +56,11 @@ func TestConfigure_serverEnds(t *testing.T) {
 			tt.end(s, v1)
 			for _, v := range []*visit{v1, v2} {
 				v.cancelledOtherwise()
+				for _, why := range tt.why {
+					if c := context.Cause(v.r.Context()); !errors.Is(c, why) || !errors.Is(c, context.Canceled) {
+						t.Errorf("the context's cause is %v, want %v", c, why)
+					}
+				}
 				v.finish()
 				v.untouched()
 			}

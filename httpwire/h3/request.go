@@ -117,12 +117,41 @@ func (q *request) judge() (wire.Event, bool) {
 	if e, left := leftBy(q.ended()); left {
 		return e, true
 	}
+	if e := q.reason(); e.Kind != 0 {
+		return e, false
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.stream == nil && q.stop == nil && !q.detached {
 		q.stop = q.fallback()
 	}
 	return wire.Event{}, false
+}
+
+// reason says why this end ended the request's context: it closed the connection,
+// which the stream's context says before the connection's does; or the program
+// cancelled the context that the connection's requests inherit. That one is a
+// child of the connection's, so the connection comes first.
+func (q *request) reason() wire.Event {
+	err := cause(q.conn.quic.Context())
+	if err == nil && q.stream != nil {
+		if err = cause(q.stream.Context()); isStreams(err) {
+			err = nil
+		}
+	}
+	switch {
+	case err != nil:
+		return wire.Event{Kind: wire.ServerClosed}
+	case q.conn.base.Err() != nil:
+		return wire.Event{Kind: wire.BaseContext, Err: context.Cause(q.conn.base)}
+	}
+	return wire.Event{}
+}
+
+// isStreams reports whether err ended a stream alone: its own reset, or plainly its end.
+func isStreams(err error) bool {
+	_, ok := errors.AsType[*quic.StreamError](err)
+	return ok || errors.Is(err, context.Canceled)
 }
 
 // follow waits, without a goroutine, for the end of the stream's sending side and

@@ -65,6 +65,11 @@ type Sink interface {
 	// callbacks itself and does not block. It may be called with a lock held
 	// that Attach, Detach and Judge take: it calls none of them.
 	Gone(e Event)
+
+	// Ended says that the request's context has to end although its client has
+	// not left, for the reason of our own that e's Kind names: the connection
+	// was closed by this end. It may be called like Gone, but with no lock held.
+	Ended(e Event)
 }
 
 // A Conn is a protocol connection as its requests see it. Its methods are safe

@@ -15,6 +15,7 @@ type frameConn struct {
 	net.Conn
 	http2 http2Conn
 	scan  frameScanner // used by Read only, which the server calls from one goroutine at a time
+	sent  frameScanner // used by Write only, likewise
 }
 
 // tlsFrameConn is a frameConn above TLS: the server asks for its state.
@@ -42,7 +43,16 @@ func (c *frameConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write looks for the server's own resets before they go out: the client may
+// react to one by leaving.
 func (c *frameConn) Write(p []byte) (int, error) {
+	for b := p; len(b) > 0; {
+		var id uint32
+		var ok bool
+		if b, id, _, ok = c.sent.next(b); ok {
+			c.http2.resetByUs(id)
+		}
+	}
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.http2.note(err, wire.WriteErr)

@@ -45,6 +45,11 @@ type tcp struct {
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 
+	// broken: a write deadline of ours has passed below TLS, which ends the TLS
+	// connection for good. net/http closes it, with a close_notify first, to which
+	// the client reacts: nothing that it does from here on is its leaving.
+	broken atomic.Bool
+
 	mu        sync.Mutex
 	cur       wire.Sink
 	gone      bool
@@ -207,6 +212,9 @@ func (t *tcp) keepLocked(ev wire.Event) {
 // note takes the error of a read or a write as evidence, if it is.
 func (t *tcp) note(err error, source uint8) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if t.tls && source == wire.WriteErr {
+			t.broken.Store(true)
+		}
 		t.mu.Lock()
 		t.local = true
 		t.mu.Unlock()
@@ -220,6 +228,9 @@ func (t *tcp) note(err error, source uint8) {
 // take makes ev the evidence, unless there is some, and tells the current
 // request.
 func (t *tcp) take(ev wire.Event) {
+	if t.broken.Load() {
+		return
+	}
 	if t.mayClose() && ev.Source != wire.WriteErr {
 		t.doubt(func() { t.believe(ev) })
 		return
@@ -232,7 +243,7 @@ func (t *tcp) take(ev wire.Event) {
 // comes before the descriptor is closed. Server.Close closes the listener before
 // any of it.
 func (t *tcp) mayClose() bool {
-	return t.tls && t.shutting != nil && t.shutting.Load()
+	return t.tls && (t.broken.Load() || t.shutting != nil && t.shutting.Load())
 }
 
 // doubt calls f a little later, if we have not closed the connection by then.

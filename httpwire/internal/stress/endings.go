@@ -24,33 +24,33 @@ type ending struct {
 
 var endings = []ending{
 	{name: "GET", method: "GET", serve: small},
-	{name: "close", method: "GET", close: true, rare: 2, serve: small},
+	{name: "close", method: "GET", close: true, rare: 16, serve: small},
 	{name: "GET flushed", method: "GET", rare: 2, serve: flushed},
 	{name: "POST read", method: "POST", serve: readAll},
 	{name: "POST half read", method: "POST", serve: readHalf},
 	{name: "POST unread", method: "POST", serve: small},
-	{name: "POST over the limit", method: "POST", rare: 2, body: 500, serve: limited},
+	{name: "POST over the limit", method: "POST", rare: 16, body: 500, serve: limited},
 	{name: "HEAD", method: "HEAD", serve: small},
 	{name: "HEAD flushed", method: "HEAD", serve: headFlushed},
 	{name: "204", method: "GET", serve: status(http.StatusNoContent)},
 	{name: "304", method: "GET", serve: status(http.StatusNotModified)},
-	{name: "abort", method: "GET", rare: 2, serve: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
-	{name: "abort begun", method: "GET", rare: 4, serve: func(w http.ResponseWriter, r *http.Request) {
+	{name: "abort", method: "GET", rare: 16, serve: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+	{name: "abort begun", method: "GET", rare: 32, serve: func(w http.ResponseWriter, r *http.Request) {
 		flushed(w, r)
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "panic", method: "GET", rare: 4, serve: func(http.ResponseWriter, *http.Request) { panic("boom") }},
-	{name: "read deadline passed", method: "POST", rare: 4, serve: readDeadline(-time.Second)},
-	{name: "read deadline", method: "POST", rare: 16, serve: readDeadline(time.Millisecond)},
-	{name: "write deadline passed", method: "GET", rare: 4, serve: writeDeadline(-time.Second)},
-	{name: "write deadline", method: "GET", rare: 16, serve: writeDeadline(time.Millisecond)},
-	{name: "TimeoutHandler", method: "GET", rare: 8, timeout: true},
-	{name: "hijack", method: "GET", rare: 4, proto: httpwire.HTTP1, serve: hijack},
-	{name: "wait", method: "GET", rare: 8, serve: wait(2 * time.Millisecond)},
+	{name: "panic", method: "GET", rare: 32, serve: func(http.ResponseWriter, *http.Request) { panic("boom") }},
+	{name: "read deadline passed", method: "POST", rare: 32, serve: readDeadline(-time.Second)},
+	{name: "read deadline", method: "POST", rare: 64, serve: readDeadline(time.Millisecond)},
+	{name: "write deadline passed", method: "GET", rare: 32, serve: writeDeadline(-time.Second)},
+	{name: "write deadline", method: "GET", rare: 64, serve: writeDeadline(time.Millisecond)},
+	{name: "TimeoutHandler", method: "GET", rare: 16, timeout: true},
+	{name: "hijack", method: "GET", rare: 32, proto: httpwire.HTTP1, serve: hijack},
+	{name: "wait", method: "GET", rare: 16, serve: wait(2 * time.Millisecond)},
 	{name: "wait long", method: "GET", rare: 1000, serve: wait(2 * ShortLimit)},
 	{name: "complete, then works on", method: "GET", serve: completeFlushed},
-	{name: "complete, then works on, close", method: "GET", rare: 2, close: true, serve: completeFlushed},
-	{name: "complete unflushed, then works on", method: "GET", rare: 2, close: true, serve: completeUnflushed},
+	{name: "complete, then works on, close", method: "GET", rare: 16, close: true, serve: completeFlushed},
+	{name: "complete unflushed, then works on", method: "GET", rare: 16, close: true, serve: completeUnflushed},
 }
 
 // ShortLimit is the ReadTimeout or WriteTimeout of servers that have one.

@@ -72,6 +72,11 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.tcp.tls {
+		if a := mayBeAlert(p); a != c.tcp.alerted.Load() {
+			c.tcp.alerted.Store(a) // before the client can react to it
+		}
+	}
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.tcp.note(err, wire.WriteErr)

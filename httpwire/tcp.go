@@ -48,7 +48,8 @@ type tcp struct {
 	// broken: a write deadline of ours has passed below TLS, which ends the TLS
 	// connection for good. net/http closes it, with a close_notify first, to which
 	// the client reacts: nothing that it does from here on is its leaving.
-	broken atomic.Bool
+	broken  atomic.Bool
+	alerted atomic.Bool // the last record that we have sent may be a close_notify
 
 	mu        sync.Mutex
 	cur       wire.Sink
@@ -243,7 +244,7 @@ func (t *tcp) take(ev wire.Event) {
 // comes before the descriptor is closed. Server.Close closes the listener before
 // any of it.
 func (t *tcp) mayClose() bool {
-	return t.tls && (t.broken.Load() || t.shutting != nil && t.shutting.Load())
+	return t.tls && (t.broken.Load() || t.alerted.Load() || t.shutting != nil && t.shutting.Load())
 }
 
 // doubt calls f a little later, if we have not closed the connection by then.

@@ -170,7 +170,7 @@ func (w *watch) disarm() {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
-	if w.end.Load() == nil {
+	if d := w.end.Load(); d == nil || d == &completed { // completed: the reason is still asked for
 		e, ok := w.judge(cause)
 		if ok {
 			w.Gone(e)

@@ -148,13 +148,22 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 // dial opens a connection, with TLS and the ALPN protocol of the variant.
 func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	t.Helper()
+	c, below, err := s.connect()
+	must(t, err)
+	t.Cleanup(func() { _ = below.Close() })
+	return c, below
+}
+
+func (s *server) connect() (c net.Conn, below *net.TCPConn, err error) {
 	d := net.Dialer{Timeout: bound}
 	raw, err := d.Dial("tcp", s.addr)
-	must(t, err)
-	t.Cleanup(func() { _ = raw.Close() })
-	must(t, raw.SetDeadline(time.Now().Add(2*bound)))
+	if err != nil {
+		return nil, nil, err
+	}
+	below = raw.(*net.TCPConn)
+	_ = raw.SetDeadline(time.Now().Add(2 * bound))
 	if !s.tls {
-		return raw, raw.(*net.TCPConn)
+		return raw, below, nil
 	}
 	alpn := "http/1.1"
 	if s.proto == httpwire.HTTP2 {
@@ -163,8 +172,11 @@ func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	tc := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}})
 	ctx, stop := context.WithTimeout(context.Background(), bound)
 	defer stop()
-	must(t, tc.HandshakeContext(ctx))
-	return tc, raw.(*net.TCPConn)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, nil, err
+	}
+	return tc, below, nil
 }
 
 var certificate = sync.OnceValue(func() tls.Certificate {

@@ -226,6 +226,19 @@ func (t *tcp) note(err error, source uint8) {
 	}
 }
 
+// sharpen tells a reset from an end of input: after a reset the first system call
+// gets the error, and if that was a write, a read on another goroutine gets EOF.
+func (t *tcp) sharpen(ev wire.Event) wire.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ev.Kind == wire.Closed && t.raw != nil && !t.writeShut && !t.closed {
+		if st, ok := stateEvidence(t.raw); ok && st.Kind == wire.Reset {
+			ev.Kind, ev.Err = st.Kind, st.Err
+		}
+	}
+	return ev
+}
+
 // take makes ev the evidence, unless there is some, and tells the current
 // request.
 func (t *tcp) take(ev wire.Event) {

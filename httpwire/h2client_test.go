@@ -26,6 +26,7 @@ type h2client struct {
 	data    map[uint32]int
 	gotData map[uint32]chan int // DATA bytes so far, after each frame
 	done    chan struct{}       // the reader has ended
+	resets  chan uint32         // the first streams that the server has reset
 	write   sync.Mutex
 }
 
@@ -33,7 +34,7 @@ func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
 	h := &h2client{t: t, c: c, below: below, next: 1,
-		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{})}
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{}), resets: make(chan uint32, 16)}
 	h.fr = http2.NewFramer(&h.out, c)
 	h.enc = hpack.NewEncoder(&h.head)
 	h.out.WriteString(http2.ClientPreface)
@@ -118,6 +119,11 @@ func (h *h2client) read() {
 		case *http2.PingFrame:
 			if !f.IsAck() {
 				_ = fr.WritePing(true, f.Data)
+			}
+		case *http2.RSTStreamFrame:
+			select {
+			case h.resets <- f.StreamID:
+			default:
 			}
 		case *http2.DataFrame:
 			h.mu.Lock()

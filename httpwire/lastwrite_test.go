@@ -234,7 +234,9 @@ func TestOnDisconnect_heldIsIncomplete(t *testing.T) {
 				var vs visits
 				s := vs.serve(t, v)
 				visit := vs.expect("/", nil)
+				began := make(chan struct{})
 				visit.do = func(w http.ResponseWriter, r *http.Request) {
+					close(began)
 					if err := a.do(w, r, file); err != nil {
 						t.Error(err)
 					}
@@ -245,8 +247,9 @@ func TestOnDisconnect_heldIsIncomplete(t *testing.T) {
 				send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
 				read := make(chan struct{})
 				go func() { defer close(read); _, _ = io.Copy(io.Discard, c) }()
+				receive(t, began, "the handler")
 				if !strings.Contains(a.name, "blocks") {
-					receive(t, visit.ready, "the handler")
+					receive(t, visit.ready, "the answer to be written")
 				}
 				must(t, below.CloseWrite())
 				d := receive(t, visit.fired, "OnDisconnect's callback")

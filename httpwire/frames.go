@@ -16,6 +16,7 @@ type frameConn struct {
 	http2 http2Conn
 	scan  frameScanner // used by Read only, which the server calls from one goroutine at a time
 	pings pings
+	sent  frameScanner // used by Write only, likewise
 }
 
 // tlsFrameConn is a frameConn above TLS: the server asks for its state.
@@ -44,8 +45,17 @@ func (c *frameConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write looks for the server's own resets before they go out: the client may
+// react to one by leaving.
 func (c *frameConn) Write(p []byte) (int, error) {
 	c.pings.write(p)
+	for b := p; len(b) > 0; {
+		var id uint32
+		var ok bool
+		if b, id, _, ok = c.sent.next(b); ok {
+			c.http2.resetByUs(id)
+		}
+	}
 	n, err := c.Conn.Write(p)
 	c.pings.wrote(n, err)
 	if err != nil {

@@ -27,6 +27,7 @@ type h2client struct {
 	data    map[uint32]int
 	gotData map[uint32]chan int // DATA bytes so far, after each frame
 	done    chan struct{}       // the reader has ended
+	resets  chan uint32         // the first streams that the server has reset
 	write   sync.Mutex
 
 	mute   atomic.Int32  // so many pings are answered, then none; 0: all are
@@ -38,7 +39,7 @@ func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
 	h := &h2client{t: t, c: c, below: below, next: 1,
-		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{}), pinged: make(chan struct{}, 1024)}
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{}), resets: make(chan uint32, 16), pinged: make(chan struct{}, 1024)}
 	h.fr = http2.NewFramer(&h.out, c)
 	h.enc = hpack.NewEncoder(&h.head)
 	h.out.WriteString(http2.ClientPreface)
@@ -132,6 +133,11 @@ func (h *h2client) read() {
 			pings++
 			if n := h.mute.Load(); n == 0 || pings <= n {
 				_ = fr.WritePing(true, f.Data)
+			}
+		case *http2.RSTStreamFrame:
+			select {
+			case h.resets <- f.StreamID:
+			default:
 			}
 		case *http2.DataFrame:
 			h.mu.Lock()

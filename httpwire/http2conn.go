@@ -118,6 +118,17 @@ func (c *http2Conn) reset(id, code uint32) {
 	}
 }
 
+// resetByUs is told of an RST_STREAM to the client: a deadline has passed, or the
+// client broke the protocol. It gets no more of the response, and may leave.
+func (c *http2Conn) resetByUs(id uint32) {
+	c.mu.Lock()
+	s := c.sinks[uint64(id)]
+	c.mu.Unlock()
+	if w, ok := s.(*watch); ok {
+		w.complete()
+	}
+}
+
 func (c *http2Conn) keepLocked(id, code uint32) {
 	if _, ok := c.early[id]; ok {
 		return
@@ -146,6 +157,9 @@ func (c *http2Conn) claimLocked() {
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
 	ev, ok := classify(err, source)
+	if ok && c.tcp != nil {
+		ev = c.tcp.sharpen(ev)
+	}
 	switch {
 	case !ok:
 	case c.tcp != nil && c.tcp.mayClose() && source != wire.WriteErr:

@@ -201,7 +201,7 @@ func TestMonitor_keepAlive(t *testing.T) {
 			s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 			tr := v.transport()
 			for range 5 {
-				complete(t, &http.Client{Transport: tr}, s.url("/"), 0, false)
+				complete(t, tr, s.url("/"))
 				if got := httpwire.Monitored(); got != 1 {
 					t.Errorf("%d connections are monitored, want 1", got)
 				}

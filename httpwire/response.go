@@ -79,6 +79,9 @@ func (p *response) header(status int) {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			p.length = n
 		}
+		if te := p.Header()["Transfer-Encoding"]; len(te) > 0 && te[0] != "identity" {
+			p.length = -1 // net/http drops the Content-Length; the last chunk goes out at the end
+		}
 	}
 }
 
@@ -92,7 +95,7 @@ func (p *response) begin(n int) (last bool) {
 		return false // refused below, and nothing is sent
 	}
 	if p.w.proto == HTTP1 {
-		return false // its buffers hold an unknown amount of header: only Flush tells
+		return p.beginHTTP1(int64(n))
 	}
 	if !p.hold(n) {
 		return false
@@ -135,7 +138,7 @@ func (p *response) ended(n int, last bool, err error) {
 	p.wrote += int64(n)
 	p.w.half.writeFailed(err)
 	if last {
-		p.decide(err)
+		p.decide(p.sent(err))
 	}
 }
 
@@ -211,16 +214,6 @@ func (p *response) postpone(d *Disconnect) bool {
 	}
 	p.late.CompareAndSwap(nil, d)
 	return p.last.Load()
-}
-
-// readFrom hands the copy down, where sendfile may do it.
-func (p *response) readFrom(src io.Reader) (int64, error) {
-	if !p.wroteHeader {
-		p.header(http.StatusOK)
-	}
-	n, err := p.ResponseWriter.(io.ReaderFrom).ReadFrom(src)
-	p.wrote += n
-	return n, err
 }
 
 func (p *response) hijack() (net.Conn, *bufio.ReadWriter, error) {

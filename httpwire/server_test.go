@@ -136,13 +136,19 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 
 func (s *server) listen(t testing.TB) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	l := listen(t)
 	s.addr = l.Addr().String()
 	if !s.bare {
 		l = httpwire.Listener(l)
 	}
 	s.serve(t, l)
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	return l
 }
 
 func (s *server) serve(t testing.TB, l net.Listener) {
@@ -167,17 +173,26 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 // dial opens a connection, with TLS and the ALPN protocol of the variant.
 func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	t.Helper()
+	c, below, err := s.connect()
+	must(t, err)
+	t.Cleanup(func() { _ = below.Close() })
+	return c, below
+}
+
+func (s *server) connect() (c net.Conn, below *net.TCPConn, err error) {
 	connect := s.from
 	if connect == nil {
 		d := net.Dialer{Timeout: bound}
 		connect = func() (net.Conn, error) { return d.Dial("tcp", s.addr) }
 	}
 	raw, err := connect()
-	must(t, err)
-	t.Cleanup(func() { _ = raw.Close() })
-	must(t, raw.SetDeadline(time.Now().Add(2*bound)))
+	if err != nil {
+		return nil, nil, err
+	}
+	below = raw.(*net.TCPConn)
+	_ = raw.SetDeadline(time.Now().Add(2 * bound))
 	if !s.tls {
-		return raw, raw.(*net.TCPConn)
+		return raw, below, nil
 	}
 	alpn := "http/1.1"
 	if s.proto == httpwire.HTTP2 {
@@ -186,8 +201,11 @@ func (s *server) dial(t testing.TB) (c net.Conn, below *net.TCPConn) {
 	tc := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}})
 	ctx, stop := context.WithTimeout(context.Background(), bound)
 	defer stop()
-	must(t, tc.HandshakeContext(ctx))
-	return tc, raw.(*net.TCPConn)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, nil, err
+	}
+	return tc, below, nil
 }
 
 var certificate = sync.OnceValue(func() tls.Certificate {

@@ -3,10 +3,6 @@ package httpwire_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"sync"
@@ -14,85 +10,155 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hangup-go/hangup/cancel"
 	"github.com/hangup-go/hangup/httpwire"
+	"github.com/hangup-go/hangup/httpwire/internal/stress"
 )
 
-// A tally counts what a stress test's handlers met with.
-type tally struct {
-	entered, left atomic.Int64
-	fired, twice  atomic.Int64
-	wrong         atomic.Int64 // kinds that this protocol does not have
-	v             variant
+// stressed runs f for each way to serve whose evidence is all there.
+func stressed(t *testing.T, f func(t *testing.T, v variant, n func(int) int)) {
+	var vs []variant
+	for _, v := range variants {
+		if !v.bare {
+			vs = append(vs, v)
+		}
+	}
+	before := cancel.FlagsInUse()
+	for _, v := range vs {
+		t.Run(v.name, func(t *testing.T) { f(t, v, func(all int) int { return share(all, len(vs)) }) })
+	}
+	waitFor(t, "the flags to be given back", func() bool { return cancel.FlagsInUse() == before })
+	waitFor(t, "the monitor to be left empty", func() bool { return httpwire.Monitored() <= 0 })
 }
 
-// ServeHTTP returns at once, or waits for its client to leave.
-func (y *tally) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	y.entered.Add(1)
-	defer y.left.Add(1)
-	var count atomic.Int64
-	told := make(chan struct{}, 8)
-	_, err := httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) {
-		y.fired.Add(1)
-		if count.Add(1) > 1 {
-			y.twice.Add(1)
-		}
-		if d.Proto != y.v.proto || d.Kind == httpwire.StreamReset && !d.HasCode {
-			y.wrong.Add(1)
-		}
-		told <- struct{}{}
-	})
-	if err != nil {
-		y.wrong.Add(1)
-	}
-	if r.URL.Path == "/wait" {
-		w.WriteHeader(http.StatusOK)
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-		<-told // the cause was the client, or this test hangs and says so
-		if !errors.Is(context.Cause(r.Context()), httpwire.ErrDisconnected) {
-			y.wrong.Add(1)
-		}
-		return
-	}
-	_, _ = io.WriteString(w, "done")
-}
-
-// H1, H3, C2: many normal completions fire nothing; requests aborted in the
-// middle, among them, each fire once; nothing is left behind (goleak in TestMain).
-func TestStress_completionsAndAborts(t *testing.T) {
-	each(t, 0, func(t *testing.T, v variant) {
-		y := &tally{v: v}
-		s := v.start(t, y)
-		tr := v.transport()
-		defer tr.CloseIdleConnections()
-		client := &http.Client{Transport: tr}
-		workers := 4 * runtime.GOMAXPROCS(0)
-		var next, aborted atomic.Int64
+// H3, C3, rule 3: of many requests that end normally, in all ways there are, on
+// servers that are closed and shut down under their clients, none fires. Nothing
+// is left: no flag, no entry of the monitor, no goroutine (goleak in TestMain).
+func TestStress_completions(t *testing.T) {
+	stressed(t, func(t *testing.T, v variant, n func(int) int) {
+		h := stress.NewHandler()
+		f := &fleet{t: t, v: v, h: h}
+		f.replace()
+		want := int64(n(*requests))
+		start := time.Now()
+		limit := start.Add(2*bound + time.Duration(want)*5*time.Millisecond)
+		var failed, stuck atomic.Int64
 		var wg sync.WaitGroup
-		for range workers {
+		for range 8 * runtime.GOMAXPROCS(0) {
 			wg.Go(func() {
-				for n := next.Add(1); n <= int64(*requests); n = next.Add(1) {
-					if n%10 == 0 {
-						abort(t, client, s.url("/wait"))
-						aborted.Add(1)
+				for h.Entered.Load() < want && stuck.Load() == 0 {
+					m := f.member.Load()
+					if stress.Take(m.client, stress.Request(v.proto, m.url(""))) != nil {
+						failed.Add(1)
 					}
-					complete(t, client, s.url("/"), n, v.proto == httpwire.HTTP1 && n%16 == 3)
+					if time.Now().After(limit) {
+						stuck.Add(1)
+					}
 				}
 			})
 		}
-		done := make(chan struct{})
-		go func() { wg.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(bound + time.Duration(*requests)*10*time.Millisecond):
-			t.Fatalf("stuck: %d of %d", next.Load(), *requests)
+		f.replaceUntil(func() bool { return h.Entered.Load() >= want || stuck.Load() != 0 }, max(want/20, 50))
+		wg.Wait()
+		f.end()
+		t.Logf("%d completions on %d servers in %v: %d fired; %d without an answer (panics, deadlines, closed servers): %s",
+			h.Entered.Load(), f.servers, time.Since(start).Round(time.Millisecond), h.Fired.Load(), failed.Load(), h.Counts())
+		if h.Fired.Load() != 0 {
+			t.Errorf("%d fired, the first: %s", h.Fired.Load(), *h.First.Load())
 		}
-		tr.CloseIdleConnections()
-		waitFor(t, "all handlers to return", func() bool { return y.entered.Load() == y.left.Load() })
-		if y.fired.Load() != aborted.Load() || y.twice.Load()+y.wrong.Load() != 0 {
-			t.Errorf("%d aborted, %d fired, %d twice, %d wrong", aborted.Load(), y.fired.Load(), y.twice.Load(), y.wrong.Load())
+		if h.Refused.Load() != 0 || stuck.Load() != 0 || failed.Load() > want/2 {
+			t.Errorf("%d registrations refused, %d stuck, %d failed", h.Refused.Load(), stuck.Load(), failed.Load())
 		}
 	})
+}
+
+// A fleet is one server after the other, with a client for each.
+type fleet struct {
+	t       *testing.T
+	v       variant
+	h       *stress.Handler
+	member  atomic.Pointer[member]
+	servers int
+	ending  sync.WaitGroup
+}
+
+type member struct {
+	*server
+	client *http.Transport
+	stop   func()
+}
+
+// replace starts a new server, lets the clients go there, and ends the old one
+// under those that still wait for it: in turn by Close, by Shutdown, and by a
+// Shutdown whose deadline passes, and then Close. Of the servers too there are
+// kinds: without limits, with a ReadTimeout, with a WriteTimeout.
+func (f *fleet) replace() {
+	s := f.v.configure(f.t, f.h, func(s *http.Server) {
+		switch f.servers % 3 {
+		case 1:
+			s.ReadTimeout = stress.ShortLimit
+		case 2:
+			s.WriteTimeout = stress.ShortLimit
+		}
+	})
+	m := &member{server: s, client: f.v.transport()}
+	m.stop = s.listenUntilStopped(f.t)
+	old := f.member.Swap(m)
+	f.servers++
+	if old == nil {
+		return
+	}
+	way := f.servers % 4
+	f.ending.Go(func() {
+		patience := 500 * time.Millisecond // net/http waits for connections that were never used, and for HTTP/2 ones that began meanwhile
+		if way == 1 {
+			patience = time.Millisecond
+		}
+		ctx, stop := context.WithTimeout(context.Background(), patience)
+		defer stop()
+		if way != 0 {
+			_ = old.Shutdown(ctx)
+		}
+		_ = old.Close()
+		old.stop()
+		old.client.CloseIdleConnections()
+	})
+}
+
+func (f *fleet) replaceUntil(done func() bool, every int64) {
+	for next := f.h.Entered.Load() + every; !done(); time.Sleep(time.Millisecond) {
+		if f.h.Entered.Load() >= next {
+			f.replace()
+			next += every
+		}
+	}
+}
+
+func (f *fleet) end() {
+	m := f.member.Load()
+	_ = m.Close()
+	m.stop()
+	m.client.CloseIdleConnections()
+	f.ending.Wait()
+}
+
+// listenUntilStopped is listen for servers that are too many for a Cleanup each.
+// stop is called when the server has been closed, and waits for its connections.
+func (s *server) listenUntilStopped(t testing.TB) (stop func()) {
+	l := listen(t)
+	s.addr = l.Addr().String()
+	l = httpwire.Listener(l)
+	served := make(chan error, 1)
+	go func() {
+		if s.tls {
+			served <- s.ServeTLS(l, "", "")
+		} else {
+			served <- s.Serve(l)
+		}
+	}()
+	return func() {
+		<-served
+		s.conns.Wait()
+	}
 }
 
 func (s *server) url(path string) string {
@@ -110,51 +176,17 @@ func (v variant) transport() *http.Transport {
 	return tr
 }
 
-// complete sends one of the usual kinds of request and reads the answer.
-func complete(t testing.TB, c *http.Client, url string, n int64, closing bool) {
-	method, body := "GET", io.Reader(nil)
-	switch n % 4 {
-	case 1:
-		method = "HEAD"
-	case 2:
-		method, body = "POST", io.LimitReader(zeros{}, rand.Int64N(10000))
-	}
-	req, err := http.NewRequest(method, url, body)
-	if err != nil {
+// complete sends a GET and reads the answer.
+func complete(t testing.TB, tr *http.Transport, url string) {
+	t.Helper()
+	if err := stress.Take(tr, get(url)); err != nil {
 		t.Error(err)
-		return
 	}
-	req.Close = closing
-	resp, err := c.Do(req)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
 }
 
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
-
-// abort leaves once the handler has been entered.
-func abort(t testing.TB, c *http.Client, url string) {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	stop()
-	_ = resp.Body.Close()
-}
 
 // waitFor polls for a state that no event announces.
 func waitFor(t testing.TB, what string, cond func() bool) {
@@ -164,50 +196,4 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 			t.Fatalf("waited %v for %s", bound, what)
 		}
 	}
-}
-
-// H1: a client that leaves at any moment, headers included: whoever reached a
-// handler is told, nobody twice, and the server lives.
-func TestStress_abortsAnytime(t *testing.T) {
-	each(t, 0, func(t *testing.T, v variant) {
-		var entered, told, wrong atomic.Int64
-		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/wait" {
-				return
-			}
-			entered.Add(1)
-			once := make(chan struct{}, 2)
-			_, _ = httpwire.OnDisconnect(r, func(d *httpwire.Disconnect) { once <- struct{}{} })
-			<-once
-			told.Add(1)
-			if !errors.Is(context.Cause(r.Context()), httpwire.ErrDisconnected) {
-				wrong.Add(1)
-			}
-		}))
-		for i := range max(*requests/10, 20) {
-			if v.proto == httpwire.HTTP2 {
-				c := s.h2(t)
-				ids := []uint32{c.headers("GET", "/wait", true), c.headers("POST", "/wait", false)}
-				must(t, c.fr.WriteRSTStream(ids[i%2], 8))
-				b := c.out.Bytes()
-				c.out.Truncate(len(b) - rand.IntN(len(b)))
-				c.flush()
-				_ = c.below.SetLinger(i % 2 * -1)
-				_ = c.below.Close()
-				continue
-			}
-			c, below := s.dial(t)
-			msg := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "/wait")
-			_, _ = io.WriteString(c, msg[:len(msg)-rand.IntN(len(msg))])
-			_ = below.SetLinger(i % 2 * -1)
-			_ = below.Close()
-		}
-		tr := v.transport()
-		defer tr.CloseIdleConnections()
-		complete(t, &http.Client{Transport: tr}, s.url("/"), 0, false)
-		waitFor(t, "all handlers to be told", func() bool { return entered.Load() == told.Load() })
-		if wrong.Load() != 0 {
-			t.Errorf("%d of %d with a wrong cause", wrong.Load(), entered.Load())
-		}
-	})
 }

@@ -236,8 +236,22 @@ func (t *tcp) note(err error, source uint8) {
 		return
 	}
 	if ev, ok := classify(err, source); ok {
-		t.take(ev)
+		t.take(t.sharpen(ev))
 	}
+}
+
+// sharpen tells an end of input from a connection that broke, by a reset or because
+// the system gave the peer up: the first system call gets that error, and if it was
+// a write, a read on another goroutine gets EOF, and may be here first.
+func (t *tcp) sharpen(ev wire.Event) wire.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ev.Kind == wire.Closed && t.raw != nil && !t.writeShut && !t.closed {
+		if st, ok := stateEvidence(t.raw); ok && st.Kind != wire.Closed {
+			ev.Kind, ev.Err = st.Kind, st.Err
+		}
+	}
+	return ev
 }
 
 // take makes ev the evidence, unless there is some, and tells the current

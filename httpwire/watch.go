@@ -177,7 +177,7 @@ func (w *watch) disarm() {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
-	if d := w.end.Load(); d == nil || d == &completed && w.half != nil {
+	if d := w.end.Load(); d == nil || d == &completed { // completed: the reason is still asked for
 		e, ok := w.judge(cause)
 		switch {
 		case ok:

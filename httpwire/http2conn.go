@@ -127,6 +127,9 @@ func (c *http2Conn) claimLocked() {
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
 	ev, ok := classify(err, source)
+	if ok && c.tcp != nil {
+		ev = c.tcp.truly(ev)
+	}
 	switch {
 	case !ok:
 	case c.tcp != nil && c.tcp.mayClose() && source != wire.WriteErr:

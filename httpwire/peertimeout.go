@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
 
 // patience is a PeerTimeout T, laid out so that what adds up stays within it.
@@ -96,4 +98,17 @@ func sendPings(srv *http.Server, t time.Duration) {
 		c.PingTimeout = p.pingFor
 	}
 	srv.HTTP2 = &c
+}
+
+// truly corrects an end of input that is none: the system's error for a peer that
+// it gave up is told once, and a Write that is under way may have taken it. The
+// Read beside it then meets an EOF, and may be here before the Write is.
+func (t *tcp) truly(ev wire.Event) wire.Event {
+	if ev.Kind != wire.Closed || ev.Source != wire.ReadErr || t.raw == nil {
+		return ev
+	}
+	if st, ok := stateEvidence(t.raw); ok && st.Kind == wire.Timeout {
+		return st
+	}
+	return ev
 }

@@ -186,7 +186,7 @@ func (t *tcp) note(err error, source uint8) {
 		return
 	}
 	if ev, ok := classify(err, source); ok {
-		t.take(ev)
+		t.take(t.truly(ev))
 	}
 }
 

@@ -4,4 +4,7 @@ package httpwire_test
 
 import "errors"
 
-var errConnReset = errors.New("connection reset")
+var (
+	errConnReset  = errors.New("connection reset")
+	errBrokenPipe = errors.New("broken pipe")
+)

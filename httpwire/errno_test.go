@@ -4,4 +4,7 @@ package httpwire_test
 
 import "syscall"
 
-const errConnReset = syscall.ECONNRESET
+const (
+	errConnReset  = syscall.ECONNRESET
+	errBrokenPipe = syscall.EPIPE
+)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ type server struct {
 	*http.Server
 	addr  string
 	conns sync.WaitGroup // open connections, by ConnState
+	open  atomic.Int32   // the same
 }
 
 // start serves h; set may change the server before it is configured. The server
@@ -98,7 +100,9 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 		switch st {
 		case http.StateNew:
 			s.conns.Add(1)
+			s.open.Add(1)
 		case http.StateClosed, http.StateHijacked:
+			s.open.Add(-1)
 			s.conns.Done()
 		}
 		if inner != nil {
@@ -133,10 +137,16 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 	t.Cleanup(func() {
 		_ = s.Close()
 		receive(t, served, "Serve to return")
-		done := make(chan struct{})
-		go func() { s.conns.Wait(); close(done) }()
-		receive(t, done, "the server's connections to end")
+		s.drained(t)
 	})
+}
+
+// drained waits until no connection is left.
+func (s *server) drained(t testing.TB) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { s.conns.Wait(); close(done) }()
+	receive(t, done, "the server's connections to end")
 }
 
 // dial opens a connection, with TLS and the ALPN protocol of the variant.

@@ -44,6 +44,7 @@ type tcp struct {
 	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
+	writing  atomic.Int32 // writes under way below TLS
 
 	mu        sync.Mutex
 	cur       wire.Sink
@@ -134,9 +135,10 @@ func (t *tcp) endedAbove(cause error) bool {
 		return false
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	open := !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
-	return open && !t.mayClose() && !t.local && !t.readShut
+	open = open && !t.mayClose() && !t.local && !t.readShut
+	t.mu.Unlock() // brokenAbove takes a lock of crypto/tls's, which a Write holds when it comes to note
+	return open && !t.brokenAbove()
 }
 
 // evidence returns what is known, after a look at the TCP state.

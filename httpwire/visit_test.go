@@ -3,6 +3,7 @@ package httpwire_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,9 @@ func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnec
 	if !errors.Is(d, httpwire.ErrDisconnected) || d.Time.IsZero() || d.Source == 0 {
 		t.Errorf("incomplete Disconnect: %+v", *d)
 	}
+	if err := causeOf(d); !errors.Is(d.Err, err) && d.Source != httpwire.SourceContext {
+		t.Errorf("%v: the underlying error is %v, want %v", d, d.Err, err)
+	}
 	receive(t, v.ctx.Done(), "the context to be done")
 	if got := context.Cause(v.ctx); got != error(d) {
 		t.Errorf("context.Cause = %v, want %v", got, d)
@@ -120,6 +124,25 @@ func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnec
 	}
 	v.end(t, 1)
 	return d
+}
+
+// causeOf returns the underlying error that a Disconnect of this kind has, on
+// HTTP/1 and HTTP/2.
+func causeOf(d *httpwire.Disconnect) error {
+	switch d.Kind {
+	case httpwire.Closed:
+		if errors.Is(d.Err, io.ErrUnexpectedEOF) { // TLS without its close_notify
+			return io.ErrUnexpectedEOF
+		}
+		return io.EOF
+	case httpwire.Reset:
+		return errConnReset
+	case httpwire.WriteFailed:
+		return errBrokenPipe
+	case httpwire.StreamReset:
+		return nil // the code says it
+	}
+	return d.Err
 }
 
 // end lets the handler return and asserts how often the callback was started.

@@ -45,8 +45,6 @@ type ruse struct {
 	do     func(w http.ResponseWriter, r *http.Request) error // in the handler
 	after  func(t *testing.T, s *server)                      // in the test, once do has returned
 	stays  bool                                               // the context is not cancelled
-
-	slowTLS bool // net/http's close inside the write waits 5 s for room for its close_notify
 }
 
 // shortLimit is long enough for a TLS handshake on a busy machine: it limits that
@@ -72,7 +70,7 @@ var ruses = []ruse{
 		}},
 	{name: "WriteTimeout in a write", proto: httpwire.HTTP1,
 		set: func(s *http.Server) { s.WriteTimeout = shortLimit }, do: writeUntilError},
-	{name: "write deadline", proto: httpwire.HTTP1, slowTLS: true, do: func(w http.ResponseWriter, r *http.Request) error {
+	{name: "write deadline", proto: httpwire.HTTP1, do: func(w http.ResponseWriter, r *http.Request) error {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		return writeUntilError(w, r)
 	}},
@@ -116,10 +114,7 @@ func writeUntilError(w http.ResponseWriter, _ *http.Request) error {
 func TestOnDisconnect_falseFires(t *testing.T) {
 	for _, x := range ruses {
 		t.Run(x.name, func(t *testing.T) {
-			each(t, x.proto, func(t *testing.T, v variant) {
-				if x.slowTLS && v.tls {
-					t.Skip("takes 5 s")
-				}
+			eachAtOnce(t, x.proto, func(t *testing.T, v variant) {
 				var vs visits
 				s := vs.serve(t, v, func(s *http.Server) {
 					if x.set != nil {

@@ -15,6 +15,7 @@ type h2client struct {
 	t     testing.TB
 	c     net.Conn
 	below *net.TCPConn
+	tls   bool
 	out   bytes.Buffer // frames to be sent in one write
 	fr    *http2.Framer
 	enc   *hpack.Encoder
@@ -25,17 +26,18 @@ type h2client struct {
 	ends    map[uint32]chan struct{} // closed at END_STREAM
 	data    map[uint32]int
 	gotData map[uint32]chan int // DATA bytes so far, after each frame
-	done    chan struct{}       // the reader has ended
+	pings   chan [8]byte        // answered
+	goAway  chan http2.ErrCode
+	resets  chan http2.ErrCode
+	done    chan struct{} // the reader has ended
 	write   sync.Mutex
 }
 
 func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
-	h := &h2client{t: t, c: c, below: below, next: 1,
-		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{})}
-	h.fr = http2.NewFramer(&h.out, c)
-	h.enc = hpack.NewEncoder(&h.head)
+	h := newH2client(t, c)
+	h.below, h.tls = below, s.tls
 	h.out.WriteString(http2.ClientPreface)
 	must(t, h.fr.WriteSettings())
 	h.flush()
@@ -45,6 +47,25 @@ func (s *server) h2(t testing.TB) *h2client {
 		receive(t, h.done, "the client's reader")
 	})
 	return h
+}
+
+// newH2client returns a client that has sent nothing, and reads nothing.
+func newH2client(t testing.TB, c net.Conn) *h2client {
+	h := &h2client{t: t, c: c, next: 1,
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{},
+		pings: make(chan [8]byte, 16), goAway: make(chan http2.ErrCode, 16), resets: make(chan http2.ErrCode, 16),
+		done: make(chan struct{})}
+	h.fr = http2.NewFramer(&h.out, c)
+	h.enc = hpack.NewEncoder(&h.head)
+	return h
+}
+
+// ping waits until the server has read all that was sent.
+func (h *h2client) ping() {
+	h.t.Helper()
+	must(h.t, h.fr.WritePing(false, [8]byte{'t', 'e', 's', 't'}))
+	h.flush()
+	receive(h.t, h.pings, "the server's answer to a ping")
 }
 
 func (h *h2client) flush() {
@@ -67,7 +88,7 @@ func (h *h2client) headers(method, path string, endStream bool, more ...string) 
 	h.mu.Unlock()
 	h.head.Reset()
 	scheme := "http"
-	if h.c != net.Conn(h.below) {
+	if h.tls {
 		scheme = "https"
 	}
 	fields := append([]string{":method", method, ":scheme", scheme, ":authority", "localhost", ":path", path}, more...)
@@ -118,7 +139,13 @@ func (h *h2client) read() {
 		case *http2.PingFrame:
 			if !f.IsAck() {
 				_ = fr.WritePing(true, f.Data)
+			} else {
+				note(h.pings, f.Data)
 			}
+		case *http2.GoAwayFrame:
+			note(h.goAway, f.ErrCode)
+		case *http2.RSTStreamFrame:
+			note(h.resets, f.ErrCode)
 		case *http2.DataFrame:
 			h.mu.Lock()
 			h.data[f.StreamID] += len(f.Data())
@@ -142,5 +169,13 @@ func (h *h2client) read() {
 			h.write.Unlock()
 			out.Reset()
 		}
+	}
+}
+
+// note does not wait for anybody to take v.
+func note[T any](c chan T, v T) {
+	select {
+	case c <- v:
+	default:
 	}
 }

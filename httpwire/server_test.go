@@ -55,6 +55,14 @@ func each(t *testing.T, proto httpwire.Protocol, f func(t *testing.T, v variant)
 	}
 }
 
+// eachAtOnce is each for tests that have to wait for time to pass.
+func eachAtOnce(t *testing.T, proto httpwire.Protocol, f func(t *testing.T, v variant)) {
+	each(t, proto, func(t *testing.T, v variant) {
+		t.Parallel()
+		f(t, v)
+	})
+}
+
 // A server is a configured server that is being served.
 type server struct {
 	variant

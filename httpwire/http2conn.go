@@ -78,8 +78,22 @@ func resetEvent(code uint32) wire.Event {
 	return wire.Event{Kind: wire.StreamReset, Code: uint64(code), HasCode: true, Source: wire.Frame}
 }
 
-// reset is told of an RST_STREAM from the client.
+// reset is told of an RST_STREAM from the client. It may be the client's reaction to
+// our closing TLS, which Server.Close does before it closes the descriptor.
 func (c *http2Conn) reset(id, code uint32) {
+	if c.tcp != nil && c.tcp.mayClose() {
+		switch closes, known := c.tcp.closesAbove(); {
+		case closes:
+			return
+		case !known:
+			c.tcp.doubt(func() { c.tell(id, code) })
+			return
+		}
+	}
+	c.tell(id, code)
+}
+
+func (c *http2Conn) tell(id, code uint32) {
 	c.mu.Lock()
 	s := c.sinks[uint64(id)]
 	if s == nil {

@@ -1,6 +1,7 @@
 package httpwire_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -110,4 +111,24 @@ type opaque struct{ net.Listener }
 func (l opaque) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	return struct{ net.Conn }{c}, err
+}
+
+// H1: during a Shutdown, which does not close connections, a reset is told at once,
+// with its code.
+func TestOnDisconnect_resetInShutdown(t *testing.T) {
+	eachAtOnce(t, httpwire.HTTP2, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", nil)
+		c := s.h2(t)
+		id := c.get("/")
+		receive(t, visit.ready, "the handler")
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(context.Background()) }()
+		receive(t, c.goAway, "GOAWAY")
+		c.ping()
+		c.reset(id, 0xbeef)
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.StreamReset, Code: 0xbeef, HasCode: true})
+		must(t, receive(t, down, "Shutdown"))
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 // A visit is what one request met with in its handler.
 type visit struct {
+	begun   chan struct{}             // closed when the handler has been entered
 	ready   chan struct{}             // closed when the handler has registered
 	fired   chan *httpwire.Disconnect // the callback ran
 	release chan struct{}             // close it to let the handler return
@@ -35,7 +36,7 @@ type visits struct {
 // expect names the visit of a request to come.
 func (vs *visits) expect(path string, do func(http.ResponseWriter, *http.Request)) *visit {
 	v := &visit{
-		ready: make(chan struct{}), fired: make(chan *httpwire.Disconnect, 8),
+		begun: make(chan struct{}), ready: make(chan struct{}), fired: make(chan *httpwire.Disconnect, 8),
 		release: make(chan struct{}), ended: make(chan struct{}), do: do,
 	}
 	vs.mu.Lock()
@@ -63,6 +64,7 @@ func (vs *visits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v.ctx = r.Context()
 	_, v.err = httpwire.OnDisconnect(r, v.disconnected)
+	close(v.begun)
 	if v.do != nil {
 		v.do(w, r)
 		return

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"time"
 )
 
 // brokenAbove reports whether it was this end that gave TLS up: the client sent
@@ -28,4 +29,20 @@ func (t *tcp) brokenAbove() bool {
 	_, err := c.Write(nil)
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "local error"
+}
+
+// closesAbove reports whether we have begun to close TLS, which a tls.Conn says of
+// itself before it sends its close_notify: so what a client does in reaction to
+// that comes later. known is false while a Write is under way that is blocked: the
+// others are over soon, often before the client reads what they wrote.
+func (t *tcp) closesAbove() (closes, known bool) {
+	c, ok := t.top.(*tls.Conn)
+	for wait := time.Microsecond; t.writing.Load() > 0 && wait < 1<<10*time.Microsecond; wait *= 2 {
+		time.Sleep(wait)
+	}
+	if !ok || t.writing.Load() > 0 {
+		return false, false
+	}
+	_, err := c.Write(nil)
+	return errors.Is(err, net.ErrClosed), true
 }

@@ -158,7 +158,7 @@ func TestOnDisconnect_http2Reset(t *testing.T) {
 		s := vs.serve(t, v)
 		c := s.h2(t)
 		for i, code := range codes {
-			for _, when := range []string{"after END_STREAM", "before END_STREAM", "body unread", "behind HEADERS", "response begun"} {
+			for _, when := range []string{"after END_STREAM", "before END_STREAM", "body unread", "body being read", "behind HEADERS", "response begun"} {
 				t.Run(fmt.Sprintf("%s/%#x", when, uint32(code)), func(t *testing.T) {
 					path := fmt.Sprintf("/%d-%s", i, strings.ReplaceAll(when, " ", "-"))
 					control := vs.hold(t, path+"-control", nil)
@@ -166,13 +166,16 @@ func TestOnDisconnect_http2Reset(t *testing.T) {
 					receive(t, control.ready, "the control request")
 
 					var do func(http.ResponseWriter, *http.Request) error
-					if when == "response begun" {
+					switch when {
+					case "response begun":
 						do = begin
+					case "body being read":
+						do = readOn
 					}
 					visit := vs.hold(t, path, do)
 					id := c.headers("POST", path, when == "after END_STREAM")
-					if when == "body unread" {
-						must(t, c.fr.WriteData(id, false, []byte("unread")))
+					if strings.HasPrefix(when, "body") {
+						must(t, c.fr.WriteData(id, false, []byte("some")))
 					}
 					if when != "behind HEADERS" {
 						c.flush()
@@ -213,6 +216,16 @@ func TestOnDisconnect_http2Connection(t *testing.T) {
 			must(t, c.fr.WriteGoAway(0, http2.ErrCodeNo, nil))
 			c.flush()
 			must(t, c.below.Close())
+		}},
+		{"half a HEADERS", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
+			c.out.Write([]byte{0, 0, 9, 1, 4, 0, 0, 0, 9, 0x82})
+			c.flush()
+			must(t, c.below.CloseWrite())
+		}},
+		{"HEADERS without an end", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
+			must(t, c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 9, BlockFragment: []byte{0x82}}))
+			c.flush()
+			must(t, c.below.CloseWrite())
 		}},
 		{"half a frame", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
 			c.out.Write([]byte{0, 0, 4, 3, 0})

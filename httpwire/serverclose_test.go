@@ -16,7 +16,7 @@ import (
 // H3, rule 6: clients that leave because Server.Close has told them so, before it
 // has closed their descriptors, as it does above TLS.
 func TestOnDisconnect_serverCloseFirst(t *testing.T) {
-	const rounds, clients = 20, 16
+	const rounds, clients = 10, 16
 	each(t, 0, func(t *testing.T, v variant) {
 		if v.bare {
 			t.Skip("Server.Close can't be told without the wrapped listener")

@@ -210,13 +210,14 @@ func (t *tcp) mayClose() bool {
 	return t.tls && t.shutting != nil && t.shutting.Load()
 }
 
-// doubt calls f a little later, if we have not closed the connection by then.
+// doubt calls f a little later, if we have not closed the connection by then, nor
+// begun to: on a busy machine a little may not be enough for all of it.
 func (t *tcp) doubt(f func()) {
 	time.AfterFunc(doubtFor, func() {
 		t.mu.Lock()
 		closed := t.closed
 		t.mu.Unlock()
-		if !closed {
+		if closes, _ := t.closesAbove(); !closed && !closes {
 			f()
 		}
 	})

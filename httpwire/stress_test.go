@@ -209,9 +209,7 @@ func TestStress_abortsAnytime(t *testing.T) {
 		// is entered after Server.Close is told nothing: wait for them first.
 		tr.CloseIdleConnections()
 		s.drained(t)
-		if entered.Load() != told.Load() {
-			t.Errorf("%d handlers were entered, %d told", entered.Load(), told.Load())
-		}
+		waitFor(t, "all handlers to be told", func() bool { return entered.Load() == told.Load() })
 		if wrong.Load() != 0 {
 			t.Errorf("%d of %d with a wrong cause", wrong.Load(), entered.Load())
 		}

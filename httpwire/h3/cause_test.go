@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,18 +20,14 @@ var latencies = flag.Int("hangup.latencies", 0, "measure the time from RESET_STR
 
 // busy keeps a processor busy until t ends.
 func busy(t *testing.T) {
-	stop, done := make(chan struct{}), make(chan struct{})
+	var stop atomic.Bool
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 		}
 	}()
-	t.Cleanup(func() { close(stop); <-done })
+	t.Cleanup(func() { stop.Store(true); <-done })
 }
 
 // H2: the cause never degrades to plain context.Canceled when the stream or the

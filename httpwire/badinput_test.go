@@ -167,12 +167,12 @@ func TestOnDisconnect_resetFlood(t *testing.T) {
 		f := flood{}
 		s := v.configure(t, &f)
 		inner := s.Handler
-		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handler = f.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer f.left.Add(1)
 			inner.ServeHTTP(w, r)
-		})
+		}))
 		s.listen(t)
-		control := f.control(t, s)
+		control := f.visits.control(t, s)
 		c := s.h2(t)
 		for range streams / batch {
 			for range batch {
@@ -206,14 +206,9 @@ type flood struct {
 	entered, left, told, wrong, kept atomic.Int64
 }
 
-func (f *flood) control(t *testing.T, s *server) *visit {
-	control := f.visits.control(t, s)
-	return control
-}
-
 func (f *flood) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/flood" {
-		f.visits.outer(&f.visits).ServeHTTP(w, r)
+		f.visits.ServeHTTP(w, r)
 		return
 	}
 	f.entered.Add(1)

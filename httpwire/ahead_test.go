@@ -50,6 +50,9 @@ func TestReadAhead_endBehindBody(t *testing.T) {
 		var vs visits
 		s := vs.serve(t, v)
 		for _, e := range endings {
+			if e.tls && !v.tls || e.name == "close_notify alone" { // above the queue, behind the body: TLS does not get there
+				continue
+			}
 			for _, kind := range []string{"unread", "half sent", "chunked", "read after"} {
 				t.Run(e.name+"/"+kind, func(t *testing.T) {
 					path := "/" + strings.ReplaceAll(e.name+kind, " ", "-")

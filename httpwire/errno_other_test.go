@@ -5,6 +5,7 @@ package httpwire_test
 import "errors"
 
 var (
-	errConnReset = errors.New("connection reset")
-	errTimeout   = errors.New("timed out")
+	errConnReset  = errors.New("connection reset")
+	errBrokenPipe = errors.New("broken pipe")
+	errTimeout    = errors.New("timed out")
 )

@@ -5,6 +5,7 @@ package httpwire_test
 import "syscall"
 
 const (
-	errConnReset = syscall.ECONNRESET
-	errTimeout   = syscall.ETIMEDOUT
+	errConnReset  = syscall.ECONNRESET
+	errBrokenPipe = syscall.EPIPE
+	errTimeout    = syscall.ETIMEDOUT
 )

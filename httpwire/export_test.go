@@ -25,14 +25,21 @@ func Scan(pieces ...[]byte) (resets []uint64) {
 // StreamID is streamID.
 func StreamID(w http.ResponseWriter) uint64 { return streamID(w) }
 
-// EarlyResets returns how many resets a connection keeps after so many of streams
-// that nobody serves.
-func EarlyResets(n int) int {
-	var c http2Conn
-	for id := range n {
-		c.reset(uint32(id), 8)
-	}
-	return max(len(c.early), len(c.order))
+// EarlyResets is earlyResets.
+type EarlyResets struct{ e earlyResets }
+
+func (e *EarlyResets) Keep(id, code uint32)            { e.e.keep(id, code) }
+func (e *EarlyResets) Attach(id uint32) (uint32, bool) { return e.e.attach(id) }
+func (e *EarlyResets) Len() int {
+	return max(len(e.e.codes), len(e.e.ahead)+len(e.e.past))
+}
+
+// EarlyKept returns how many resets the connection of r, HTTP/2, keeps.
+func EarlyKept(r *http.Request) int {
+	c := r.Context().Value(wire.Key).(*http2Conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.early.codes)
 }
 
 // SwapOnly does the first half of a Gone: r's watch is decided, nobody is told.

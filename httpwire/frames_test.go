@@ -2,10 +2,8 @@ package httpwire_test
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -76,13 +74,6 @@ func FuzzFrameScanner(f *testing.F) {
 	})
 }
 
-// Robustness: resets of streams that nobody serves are not kept without bound.
-func TestHTTP2Conn_bounded(t *testing.T) {
-	if n := httpwire.EarlyResets(100000); n > 2048 {
-		t.Errorf("%d resets are kept", n)
-	}
-}
-
 // A ResponseWriter whose fields are not known has no stream.
 func TestStreamID_unknown(t *testing.T) {
 	type stream struct{ id string }
@@ -96,80 +87,4 @@ func TestStreamID_unknown(t *testing.T) {
 			t.Errorf("%T: %d, want 0", w, id)
 		}
 	}
-}
-
-// Robustness: a flood of streams opened and reset at once. Each that reached a
-// handler is told once, a neighbour's connection is not touched, and the server
-// lives.
-func TestOnDisconnect_resetFlood(t *testing.T) {
-	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
-		var vs visits
-		var entered, told atomic.Int64
-		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if vs.find(r) != nil {
-				vs.ServeHTTP(w, r)
-				return
-			}
-			entered.Add(1)
-			once := make(chan struct{}, 2)
-			_, _ = httpwire.OnDisconnect(r, func(*httpwire.Disconnect) { once <- struct{}{} })
-			<-once
-			told.Add(1)
-		}))
-		control := vs.hold(t, "/control", nil)
-		neighbour := s.h2(t)
-		id := neighbour.get("/control")
-		receive(t, control.ready, "the neighbour's handler")
-
-		c := s.h2(t)
-		for range 20 {
-			for range 100 {
-				id := c.headers("GET", "/flood", true)
-				must(t, c.fr.WriteRSTStream(id, http2.ErrCodeCancel))
-			}
-			if _, err := c.c.Write(c.out.Bytes()); err != nil {
-				break // the server has had enough of it
-			}
-			c.out.Reset()
-		}
-		waitFor(t, "a handler", func() bool { return entered.Load() > 0 })
-		_ = c.below.Close()
-		waitFor(t, "all handlers to be told", func() bool { return entered.Load() == told.Load() })
-		if control.ctx.Err() != nil || control.count.Load() != 0 {
-			t.Errorf("the neighbour was told: %v", control.ctx.Err())
-		}
-		close(control.release)
-		receive(t, neighbour.end(id), "the neighbour's response")
-	})
-}
-
-// Robustness: what no client should send ends at most its own connection.
-func TestServer_badFrames(t *testing.T) {
-	bad := map[string]func(c *h2client){
-		"RST_STREAM of an idle stream":    func(c *h2client) { _ = c.fr.WriteRSTStream(99, 8) },
-		"RST_STREAM of stream 0":          func(c *h2client) { _ = c.fr.WriteRawFrame(3, 0, 0, []byte{0, 0, 0, 8}) },
-		"RST_STREAM of 5 bytes":           func(c *h2client) { _ = c.fr.WriteRawFrame(3, 0, 1, make([]byte, 5)) },
-		"RST_STREAM of none":              func(c *h2client) { _ = c.fr.WriteRawFrame(3, 0, 1, nil) },
-		"CONTINUATION without HEADERS":    func(c *h2client) { _ = c.fr.WriteRawFrame(9, 4, 1, []byte("x")) },
-		"RST_STREAM between HEADERS":      func(c *h2client) { _ = c.fr.WriteRawFrame(1, 0, 3, []byte{0x82}); _ = c.fr.WriteRSTStream(3, 8) },
-		"headers of nonsense":             func(c *h2client) { _ = c.fr.WriteRawFrame(1, 5, 3, []byte("nonsense")) },
-		"a frame larger than all allowed": func(c *h2client) { c.out.Write([]byte{255, 255, 255, 0, 0, 0, 0, 0, 1}) },
-		"no frames":                       func(c *h2client) { fmt.Fprintf(&c.out, "%0999d", 0) },
-	}
-	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
-		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
-		good := s.h2(t)
-		receive(t, good.end(good.get("/")), "the neighbour's response")
-		ends := map[string]chan struct{}{}
-		for name, do := range bad {
-			c := s.h2(t)
-			do(c)
-			_, _ = c.c.Write(c.out.Bytes())
-			ends[name] = c.done
-		}
-		for name, end := range ends { // the server waits a second after its GOAWAY
-			receive(t, end, "the connection to end after "+name)
-		}
-		receive(t, good.end(good.get("/")), "the neighbour's second response")
-	})
 }

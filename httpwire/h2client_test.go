@@ -16,19 +16,23 @@ type h2client struct {
 	t     testing.TB
 	c     net.Conn
 	below *net.TCPConn
+	tls   bool
 	out   bytes.Buffer // frames to be sent in one write
 	fr    *http2.Framer
 	enc   *hpack.Encoder
 	head  bytes.Buffer
 	next  uint32
 
-	mu      sync.Mutex
-	ends    map[uint32]chan struct{} // closed at END_STREAM
-	data    map[uint32]int
-	gotData map[uint32]chan int // DATA bytes so far, after each frame
-	done    chan struct{}       // the reader has ended
-	resets  chan uint32         // the first streams that the server has reset
-	write   sync.Mutex
+	mu       sync.Mutex
+	ends     map[uint32]chan struct{} // closed at END_STREAM
+	data     map[uint32]int
+	gotData  map[uint32]chan int // DATA bytes so far, after each frame
+	pings    chan [8]byte        // answered
+	goAway   chan http2.ErrCode
+	resets   chan http2.ErrCode
+	done     chan struct{} // the reader has ended
+	resetIDs chan uint32   // the first streams that the server has reset
+	write    sync.Mutex
 
 	mute   atomic.Int32  // so many pings are answered, then none; 0: all are
 	deaf   atomic.Bool   // nothing is read any more, from the next frame on
@@ -38,10 +42,8 @@ type h2client struct {
 func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
-	h := &h2client{t: t, c: c, below: below, next: 1,
-		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{}, done: make(chan struct{}), resets: make(chan uint32, 16), pinged: make(chan struct{}, 1024)}
-	h.fr = http2.NewFramer(&h.out, c)
-	h.enc = hpack.NewEncoder(&h.head)
+	h := newH2client(t, c)
+	h.below, h.tls = below, s.tls
 	h.out.WriteString(http2.ClientPreface)
 	must(t, h.fr.WriteSettings())
 	h.flush()
@@ -51,6 +53,25 @@ func (s *server) h2(t testing.TB) *h2client {
 		receive(t, h.done, "the client's reader")
 	})
 	return h
+}
+
+// newH2client returns a client that has sent nothing, and reads nothing.
+func newH2client(t testing.TB, c net.Conn) *h2client {
+	h := &h2client{t: t, c: c, next: 1,
+		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{},
+		pings: make(chan [8]byte, 16), goAway: make(chan http2.ErrCode, 16), resets: make(chan http2.ErrCode, 16),
+		resetIDs: make(chan uint32, 16), done: make(chan struct{}), pinged: make(chan struct{}, 1024)}
+	h.fr = http2.NewFramer(&h.out, c)
+	h.enc = hpack.NewEncoder(&h.head)
+	return h
+}
+
+// ping waits until the server has read all that was sent.
+func (h *h2client) ping() {
+	h.t.Helper()
+	must(h.t, h.fr.WritePing(false, [8]byte{'t', 'e', 's', 't'}))
+	h.flush()
+	receive(h.t, h.pings, "the server's answer to a ping")
 }
 
 func (h *h2client) flush() {
@@ -73,7 +94,7 @@ func (h *h2client) headers(method, path string, endStream bool, more ...string) 
 	h.mu.Unlock()
 	h.head.Reset()
 	scheme := "http"
-	if h.c != net.Conn(h.below) {
+	if h.tls {
 		scheme = "https"
 	}
 	fields := append([]string{":method", method, ":scheme", scheme, ":authority", "localhost", ":path", path}, more...)
@@ -124,21 +145,19 @@ func (h *h2client) read() {
 			}
 		case *http2.PingFrame:
 			if f.IsAck() {
+				note(h.pings, f.Data)
 				break
 			}
-			select {
-			case h.pinged <- struct{}{}:
-			default:
-			}
+			note(h.pinged, struct{}{})
 			pings++
 			if n := h.mute.Load(); n == 0 || pings <= n {
 				_ = fr.WritePing(true, f.Data)
 			}
+		case *http2.GoAwayFrame:
+			note(h.goAway, f.ErrCode)
 		case *http2.RSTStreamFrame:
-			select {
-			case h.resets <- f.StreamID:
-			default:
-			}
+			note(h.resets, f.ErrCode)
+			note(h.resetIDs, f.StreamID)
 		case *http2.DataFrame:
 			h.mu.Lock()
 			h.data[f.StreamID] += len(f.Data())
@@ -162,5 +181,13 @@ func (h *h2client) read() {
 			h.write.Unlock()
 			out.Reset()
 		}
+	}
+}
+
+// note does not wait for anybody to take v.
+func note[T any](c chan T, v T) {
+	select {
+	case c <- v:
+	default:
 	}
 }

@@ -240,7 +240,7 @@ func TestHalfClose_probeFindsClosed(t *testing.T) {
 				must(t, err)
 			}
 			must(t, c.c.Close())
-			d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+			d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed, Err: errConnReset})
 			if d.Err == nil || d.Err == io.EOF {
 				t.Errorf("Err = %v, want what the probe met with", d.Err)
 			}
@@ -268,7 +268,7 @@ func TestHalfClose_resetAfter(t *testing.T) {
 			if v.opts.HalfClose == httpwire.HalfCloseProbe {
 				kind = httpwire.Closed // its FIN came first, and a reset is the answer
 			}
-			d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: kind})
+			d := visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: kind, Err: errConnReset})
 			if d.Source != httpwire.SourceMonitor {
 				t.Errorf("source = %v, want monitor", d.Source)
 			}

@@ -13,26 +13,17 @@ import (
 // its request's handler has attached. It is kept then, and told inside Attach:
 // both happen under mu, so either Attach finds the reset or the reset finds the
 // request. The same holds for the end of the connection, which is kept for good.
-//
-// A reset behind its request's Detach is kept too, in vain. So what is kept is
-// bounded: the oldest is forgotten. Before a request is reset and its handler is
-// started and attached, the server admits at most 4 times its concurrent streams
-// (250) of others that are reset early; more ends the connection.
 type http2Conn struct {
 	tcp *tcp // the connection below, nil if it is none
 
 	mu     sync.Mutex
 	sinks  map[uint64]wire.Sink
 	anon   uint64 // last name given to a request whose stream can't be told
-	early  map[uint32]uint32
-	order  []uint32 // ring of early's keys
-	oldest int
+	early  earlyResets
 	gone   bool
 	ev     wire.Event
 	closed bool // by the server
 }
-
-const maxEarly = 2048
 
 // anonymous is the first of the ids for requests whose stream is not known.
 const anonymous = 1 << 32
@@ -51,8 +42,10 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 	}
 	c.sinks[id] = s
 	ev, gone := c.ev, c.gone
-	if code, ok := c.early[uint32(id)]; ok && id < anonymous {
-		ev, gone = resetEvent(code), true
+	if id < anonymous {
+		if code, ok := c.early.attach(uint32(id)); ok {
+			ev, gone = resetEvent(code), true
+		}
 	}
 	c.mu.Unlock()
 	if gone {
@@ -72,9 +65,8 @@ func (c *http2Conn) Detach(id uint64, _ wire.Sink) {
 func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	c.mu.Lock()
 	ev, gone := c.ev, c.gone
-	if !gone && id > anonymous && len(c.early) > 0 {
+	if !gone && id > anonymous && c.early.claim() {
 		ev, gone = wire.Event{Kind: wire.StreamReset, Source: wire.Frame}, true
-		c.claimLocked()
 	}
 	c.mu.Unlock()
 	if !gone && c.tcp != nil {
@@ -107,10 +99,18 @@ func resetEvent(code uint32) wire.Event {
 
 // reset is told of an RST_STREAM from the client.
 func (c *http2Conn) reset(id, code uint32) {
+	if c.tcp == nil {
+		c.tell(id, code)
+		return
+	}
+	c.tcp.unlessClosing(func() { c.tell(id, code) })
+}
+
+func (c *http2Conn) tell(id, code uint32) {
 	c.mu.Lock()
 	s := c.sinks[uint64(id)]
 	if s == nil {
-		c.keepLocked(id, code)
+		c.early.keep(id, code)
 	}
 	c.mu.Unlock()
 	if s != nil {
@@ -129,31 +129,6 @@ func (c *http2Conn) resetByUs(id uint32) {
 	}
 }
 
-func (c *http2Conn) keepLocked(id, code uint32) {
-	if _, ok := c.early[id]; ok {
-		return
-	}
-	if c.early == nil {
-		c.early = make(map[uint32]uint32)
-	}
-	if len(c.order) < maxEarly {
-		c.order = append(c.order, id)
-	} else {
-		delete(c.early, c.order[c.oldest])
-		c.order[c.oldest] = id
-		c.oldest = (c.oldest + 1) % maxEarly
-	}
-	c.early[id] = code
-}
-
-// claimLocked forgets one kept reset.
-func (c *http2Conn) claimLocked() {
-	for id := range c.early {
-		delete(c.early, id)
-		return
-	}
-}
-
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
 	ev, ok := classify(err, source)
@@ -162,10 +137,10 @@ func (c *http2Conn) note(err error, source uint8) {
 	}
 	switch {
 	case !ok:
-	case c.tcp != nil && c.tcp.mayClose() && source != wire.WriteErr:
-		c.tcp.doubt(func() { c.end(ev) })
-	default:
+	case c.tcp == nil || source == wire.WriteErr:
 		c.end(ev)
+	default:
+		c.tcp.unlessClosing(func() { c.end(ev) })
 	}
 }
 

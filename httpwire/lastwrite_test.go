@@ -149,14 +149,6 @@ func (s *server) takeAndLeave(t testing.TB) {
 	}
 }
 
-// drained waits until all connections of the server have ended.
-func (s *server) drained(t testing.TB) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { s.conns.Wait(); close(done) }()
-	receive(t, done, "the server's connections to end")
-}
-
 // Rule 3, the other side: what has not all gone out is not complete.
 func TestOnDisconnect_heldIsIncomplete(t *testing.T) {
 	file := wholeFile(t)

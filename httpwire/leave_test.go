@@ -1,10 +1,13 @@
 package httpwire_test
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,48 +15,6 @@ import (
 
 	"github.com/hangup-go/hangup/httpwire"
 )
-
-// An exchange is what the client has sent, and what the handler has done, before
-// the client leaves. %s is the path.
-type exchange struct {
-	name string
-	sent string
-	do   func(w http.ResponseWriter, r *http.Request) error
-}
-
-var exchanges = []exchange{
-	{name: "get", sent: "GET %s HTTP/1.1\r\nHost: h\r\n\r\n"},
-	{name: "http10", sent: "GET %s HTTP/1.0\r\n\r\n"},
-	{name: "body unread", sent: "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789"},
-	{name: "body half sent", sent: "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n01234"},
-	{name: "body read", sent: "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789", do: readAll},
-	{name: "chunked unread", sent: "POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
-	{name: "last chunk unread", sent: "POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", do: readFive},
-	{name: "stray byte", sent: "GET %s HTTP/1.1\r\nHost: h\r\n\r\nG"},
-	{name: "pipelined", sent: "GET %s HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\n\r\n"},
-	{name: "expect", sent: "POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"},
-	{name: "full duplex", sent: "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n01234", do: fullDuplex},
-	{name: "response begun", sent: "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", do: begin},
-}
-
-func readAll(_ http.ResponseWriter, r *http.Request) error {
-	_, err := io.Copy(io.Discard, r.Body)
-	return err
-}
-
-func readFive(_ http.ResponseWriter, r *http.Request) error {
-	_, err := io.ReadFull(r.Body, make([]byte, 5))
-	return err
-}
-
-func fullDuplex(w http.ResponseWriter, _ *http.Request) error {
-	return http.NewResponseController(w).EnableFullDuplex()
-}
-
-func begin(w http.ResponseWriter, _ *http.Request) error {
-	w.WriteHeader(http.StatusOK)
-	return http.NewResponseController(w).Flush()
-}
 
 // hold makes a visit of an exchange: it does its part, says so, and waits.
 func (vs *visits) hold(t testing.TB, path string, do func(http.ResponseWriter, *http.Request) error) *visit {
@@ -70,17 +31,25 @@ func (vs *visits) hold(t testing.TB, path string, do func(http.ResponseWriter, *
 	return v
 }
 
-// Ways to end a TCP connection.
-var endings = []struct {
+// An ending is a way to end a TCP connection.
+type ending struct {
 	name string
 	kind httpwire.Kind
+	tls  bool // above TLS only
 	end  func(t testing.TB, c net.Conn, below *net.TCPConn)
-}{
-	{"close", httpwire.Closed, func(t testing.TB, c net.Conn, _ *net.TCPConn) { must(t, c.Close()) }},
-	{"close below TLS", httpwire.Closed, func(t testing.TB, _ net.Conn, below *net.TCPConn) { must(t, below.Close()) }},
-	{"reset", httpwire.Reset, func(t testing.TB, _ net.Conn, below *net.TCPConn) {
+}
+
+// Each with the kind that it has under the default policy for half-closes.
+var endings = []ending{
+	{name: "close", kind: httpwire.Closed, end: func(t testing.TB, c net.Conn, _ *net.TCPConn) { must(t, c.Close()) }},
+	{name: "close below TLS", kind: httpwire.Closed, tls: true, end: func(t testing.TB, _ net.Conn, below *net.TCPConn) { must(t, below.Close()) }},
+	{name: "reset", kind: httpwire.Reset, end: func(t testing.TB, _ net.Conn, below *net.TCPConn) {
 		must(t, below.SetLinger(0))
 		must(t, below.Close())
+	}},
+	{name: "half-close", kind: httpwire.Closed, end: func(t testing.TB, _ net.Conn, below *net.TCPConn) { must(t, below.CloseWrite()) }},
+	{name: "close_notify alone", kind: httpwire.Closed, tls: true, end: func(t testing.TB, c net.Conn, _ *net.TCPConn) {
+		must(t, c.(*tls.Conn).CloseWrite())
 	}},
 }
 
@@ -90,27 +59,18 @@ func TestOnDisconnect_http1(t *testing.T) {
 	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
 		var vs visits
 		s := vs.serve(t, v)
-		for _, x := range exchanges {
+		for _, x := range exchanges(t, "leaves") {
 			for _, e := range endings {
+				if e.tls && !v.tls || slices.Contains(x.unseen, e.name) {
+					continue
+				}
 				t.Run(x.name+"/"+e.name, func(t *testing.T) {
-					path := "/" + strings.ReplaceAll(x.name+e.name, " ", "-")
-					control := vs.hold(t, path+"-control", nil)
-					cc, _ := s.dial(t)
-					send(t, cc, exchanges[0].sent, path+"-control")
-					receive(t, control.ready, "the control request")
-
-					visit := vs.hold(t, path, x.do)
-					c, below := s.dial(t)
-					send(t, c, x.sent, path)
-					receive(t, visit.ready, "the handler")
-					if x.name == "response begun" {
-						_, err := io.ReadFull(c, make([]byte, len("HTTP/1.1 200 OK\r\n")))
-						must(t, err)
-						drain(t, c)
+					control := vs.control(t, s)
+					if x.none() {
+						x.leavesUnborn(t, s, e)
+					} else {
+						x.leaves(t, &vs, s, e)
 					}
-					e.end(t, c, below)
-					want := httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: e.kind}
-					visit.gone(t, want)
 					control.untouched(t)
 				})
 			}
@@ -118,16 +78,51 @@ func TestOnDisconnect_http1(t *testing.T) {
 	})
 }
 
-// drain reads the rest of a header, so that a close is not a reset.
-func drain(t testing.TB, c net.Conn) {
-	t.Helper()
-	var got []byte
-	for !strings.HasSuffix(string(got), "\r\n\r\n") {
-		b := make([]byte, 1)
-		_, err := io.ReadFull(c, b)
-		must(t, err)
-		got = append(got, b...)
+func (x *exchange) leaves(t *testing.T, vs *visits, s *server, e ending) {
+	path := pathOf(t)
+	visit := vs.hold(t, path, x.do)
+	c, below := s.dial(t)
+	h := x.send(t, c, path)
+	receive(t, visit.ready, "the handler")
+	for _, line := range x.read {
+		h.read1(t, line, false) // all of it, or the close is a reset
 	}
+	e.end(t, c, below)
+	visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: e.kind})
+}
+
+// leavesUnborn is for what never becomes a request.
+func (x *exchange) leavesUnborn(t *testing.T, s *server, e ending) {
+	c, below := s.dial(t)
+	x.send(t, c, "/nobody")
+	e.end(t, c, below)
+	waitFor(t, "the server to close the connection", func() bool { return s.open.Load() == 1 }) // the control's
+}
+
+// send sends what the exchange says.
+func (x *exchange) send(t testing.TB, c net.Conn, path string) h1client {
+	t.Helper()
+	_, err := io.WriteString(c, strings.ReplaceAll(x.sent, "{path}", path))
+	must(t, err)
+	return h1client{bufio.NewReader(c), c}
+}
+
+// pathOf returns a path that belongs to t alone.
+func pathOf(t testing.TB) string { return "/" + strings.ReplaceAll(t.Name(), " ", "-") }
+
+// control holds a request on a connection of its own.
+func (vs *visits) control(t *testing.T, s *server) *visit {
+	t.Helper()
+	path := pathOf(t) + "-control"
+	control := vs.hold(t, path, nil)
+	if s.proto == httpwire.HTTP2 {
+		s.h2(t).get(path)
+	} else {
+		c, _ := s.dial(t)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path)
+	}
+	receive(t, control.ready, "the control request")
+	return control
 }
 
 func send(t testing.TB, c net.Conn, format, path string) {
@@ -163,7 +158,7 @@ func TestOnDisconnect_http2Reset(t *testing.T) {
 		s := vs.serve(t, v)
 		c := s.h2(t)
 		for i, code := range codes {
-			for _, when := range []string{"after END_STREAM", "before END_STREAM", "body unread", "behind HEADERS", "response begun"} {
+			for _, when := range []string{"after END_STREAM", "before END_STREAM", "body unread", "body being read", "behind HEADERS", "response begun"} {
 				t.Run(fmt.Sprintf("%s/%#x", when, uint32(code)), func(t *testing.T) {
 					path := fmt.Sprintf("/%d-%s", i, strings.ReplaceAll(when, " ", "-"))
 					control := vs.hold(t, path+"-control", nil)
@@ -171,13 +166,16 @@ func TestOnDisconnect_http2Reset(t *testing.T) {
 					receive(t, control.ready, "the control request")
 
 					var do func(http.ResponseWriter, *http.Request) error
-					if when == "response begun" {
+					switch when {
+					case "response begun":
 						do = begin
+					case "body being read":
+						do = readOn
 					}
 					visit := vs.hold(t, path, do)
 					id := c.headers("POST", path, when == "after END_STREAM")
-					if when == "body unread" {
-						must(t, c.fr.WriteData(id, false, []byte("unread")))
+					if strings.HasPrefix(when, "body") {
+						must(t, c.fr.WriteData(id, false, []byte("some")))
 					}
 					if when != "behind HEADERS" {
 						c.flush()
@@ -218,6 +216,16 @@ func TestOnDisconnect_http2Connection(t *testing.T) {
 			must(t, c.fr.WriteGoAway(0, http2.ErrCodeNo, nil))
 			c.flush()
 			must(t, c.below.Close())
+		}},
+		{"half a HEADERS", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
+			c.out.Write([]byte{0, 0, 9, 1, 4, 0, 0, 0, 9, 0x82})
+			c.flush()
+			must(t, c.below.CloseWrite())
+		}},
+		{"HEADERS without an end", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
+			must(t, c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 9, BlockFragment: []byte{0x82}}))
+			c.flush()
+			must(t, c.below.CloseWrite())
 		}},
 		{"half a frame", []httpwire.Kind{httpwire.Closed}, func(t testing.TB, c *h2client) {
 			c.out.Write([]byte{0, 0, 4, 3, 0})

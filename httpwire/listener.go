@@ -77,6 +77,10 @@ func (c *conn) Read(p []byte) (n int, err error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.tcp.tls {
+		c.tcp.writing.Add(1)
+		defer c.tcp.writing.Add(-1)
+	}
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.tcp.note(err, wire.WriteErr)

@@ -24,7 +24,7 @@ func TestOnDisconnect_leavesAfterOurReset(t *testing.T) {
 		receive(t, beside.ready, "the handler beside it")
 		c.get("/")
 		receive(t, visit.ready, "the handler")
-		receive(t, c.resets, "the reset of the write deadline")
+		receive(t, c.resetIDs, "the reset of the write deadline")
 		must(t, c.c.Close())
 		d := receive(t, beside.fired, "the callback of the request beside it")
 		beside.fired <- d

@@ -249,7 +249,7 @@ func TestHalfClose_askedAgain(t *testing.T) {
 		c.question(t, v)
 		visit.spared(t)
 		must(t, c.below.Close()) // nothing is unread: a FIN
-		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed, Err: errConnReset})
 	})
 }
 
@@ -276,6 +276,6 @@ func TestHalfClose_unixSocket(t *testing.T) {
 		waitFor(t, "the context to ignore its parent", func() bool { return httpwire.Outlives(visit.ctx) })
 		visit.spared(t)
 		must(t, c.Close())
-		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed, Err: errConnReset})
 	}
 }

@@ -34,7 +34,7 @@ func TestMonitor_rebootIsReset(t *testing.T) {
 		if v.proto != httpwire.HTTP1 {
 			continue
 		}
-		v.opts = &httpwire.Options{PeerTimeout: peerTimeout}
+		v.opts = &httpwire.Options{PeerTimeout: 3 * peerTimeout} // the reboot has to be over before
 		s := inSpace(t, p, v)
 		for _, a := range []act{
 			{name: "probe", unread: true},
@@ -64,7 +64,7 @@ func TestMonitor_rebootIsReset(t *testing.T) {
 // timeout as well.
 func TestMonitor_ownKeepAlive(t *testing.T) {
 	p := netns.New(t)
-	own := net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 2}
+	own := net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 4}
 	var rows []func()
 	for _, v := range variants {
 		if v.proto != httpwire.HTTP1 {

@@ -136,8 +136,8 @@ func TestScale_idleConnections(t *testing.T) {
 	n := crowdSize(t)
 	warmUp(n)
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
-	plain := idle(t, "plain", hello, n, false)
-	ours := idle(t, "configured", hello, n, true)
+	plain := idleConns(t, "plain", hello, n, false)
+	ours := idleConns(t, "configured", hello, n, true)
 
 	extra := ours.minus(plain)
 	extra.log(t, "difference", n)
@@ -174,8 +174,8 @@ func warmUp(n int) {
 // epitem (128 B) and a struct eppoll_entry (72 B), see /proc/slabinfo.
 const epitem = 200
 
-// idle returns what n idle connections cost, and drops them.
-func idle(t *testing.T, what string, h http.Handler, n int, configured bool) census {
+// idleConns returns what n idle connections cost, and drops them.
+func idleConns(t *testing.T, what string, h http.Handler, n int, configured bool) census {
 	t.Helper()
 	waitFor(t, "the last test's monitor to end", func() bool { return httpwire.Monitored() == -1 })
 	s := open(t, h, configured)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,14 @@ func each(t *testing.T, proto httpwire.Protocol, f func(t *testing.T, v variant)
 	}
 }
 
+// eachAtOnce is each for tests that have to wait for time to pass.
+func eachAtOnce(t *testing.T, proto httpwire.Protocol, f func(t *testing.T, v variant)) {
+	each(t, proto, func(t *testing.T, v variant) {
+		t.Parallel()
+		f(t, v)
+	})
+}
+
 // A server is a configured server that is being served.
 type server struct {
 	variant
@@ -61,6 +70,7 @@ type server struct {
 	addr  string
 	from  func() (net.Conn, error) // connects to addr; nil: as usual
 	conns sync.WaitGroup           // open connections, by ConnState
+	open  atomic.Int32             // the same
 	socks sync.Map                 // remote address -> *net.TCPConn, as accepted
 }
 
@@ -123,7 +133,9 @@ func (v variant) configure(t testing.TB, h http.Handler, set ...func(*http.Serve
 		switch st {
 		case http.StateNew:
 			s.conns.Add(1)
+			s.open.Add(1)
 		case http.StateClosed, http.StateHijacked:
+			s.open.Add(-1)
 			s.conns.Done()
 		}
 		if inner != nil {
@@ -164,10 +176,16 @@ func (s *server) serve(t testing.TB, l net.Listener) {
 	t.Cleanup(func() {
 		_ = s.Close()
 		receive(t, served, "Serve to return")
-		done := make(chan struct{})
-		go func() { s.conns.Wait(); close(done) }()
-		receive(t, done, "the server's connections to end")
+		s.drained(t)
 	})
+}
+
+// drained waits until no connection is left.
+func (s *server) drained(t testing.TB) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { s.conns.Wait(); close(done) }()
+	receive(t, done, "the server's connections to end")
 }
 
 // dial opens a connection, with TLS and the ALPN protocol of the variant.

@@ -1,6 +1,7 @@
 package httpwire_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,7 @@ import (
 // H3, rule 6: clients that leave because Server.Close has told them so, before it
 // has closed their descriptors, as it does above TLS.
 func TestOnDisconnect_serverCloseFirst(t *testing.T) {
-	const rounds, clients = 20, 16
+	const rounds, clients = 10, 16
 	each(t, 0, func(t *testing.T, v variant) {
 		if v.bare {
 			t.Skip("Server.Close can't be told without the wrapped listener")
@@ -110,4 +111,24 @@ type opaque struct{ net.Listener }
 func (l opaque) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	return struct{ net.Conn }{c}, err
+}
+
+// H1: during a Shutdown, which does not close connections, a reset is told at once,
+// with its code.
+func TestOnDisconnect_resetInShutdown(t *testing.T) {
+	eachAtOnce(t, httpwire.HTTP2, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", nil)
+		c := s.h2(t)
+		id := c.get("/")
+		receive(t, visit.ready, "the handler")
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(context.Background()) }()
+		receive(t, c.goAway, "GOAWAY")
+		c.ping()
+		c.reset(id, 0xbeef)
+		visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.StreamReset, Code: 0xbeef, HasCode: true})
+		must(t, receive(t, down, "Shutdown"))
+	})
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -45,6 +44,7 @@ type tcp struct {
 	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
+	writing  atomic.Int32 // writes under way below TLS
 
 	ahead atomic.Pointer[ahead] // nil: nothing is read ahead. Set before anything is read
 
@@ -176,8 +176,9 @@ func (t *tcp) endedAbove(cause error) bool {
 		return false
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.openLocked() && !t.mayClose() && !t.local && !t.readShut
+	open := t.openLocked() && !t.local && !t.readShut
+	t.mu.Unlock() // brokenAbove takes a lock of crypto/tls's, which a Write holds when it comes to note
+	return open && !t.mayClose() && !t.brokenAbove()
 }
 
 // evidence returns what is known, after a look at the TCP state.
@@ -255,38 +256,14 @@ func (t *tcp) sharpen(ev wire.Event) wire.Event {
 }
 
 // take makes ev the evidence, unless there is some, and tells the current
-// request.
+// request. A failed write is the client's doing whatever we are about to do.
 func (t *tcp) take(ev wire.Event) {
-	if t.mayClose() && ev.Source != wire.WriteErr {
-		t.doubt(func() { t.believe(ev) })
+	if ev.Source == wire.WriteErr {
+		t.believe(ev)
 		return
 	}
-	t.believe(ev)
+	t.unlessClosing(func() { t.believe(ev) })
 }
-
-// mayClose reports whether we may be closing the connection from above TLS: a
-// tls.Conn sends its close_notify first, clients react to that, and their FIN
-// comes before the descriptor is closed. Server.Close closes the listener before
-// any of it.
-func (t *tcp) mayClose() bool {
-	return t.tls && t.shutting != nil && t.shutting.Load()
-}
-
-// doubt calls f a little later, if we have not closed the connection by then.
-func (t *tcp) doubt(f func()) {
-	time.AfterFunc(doubtFor, func() {
-		t.mu.Lock()
-		closed := t.closed
-		t.mu.Unlock()
-		if !closed {
-			f()
-		}
-	})
-}
-
-// doubtFor is long for Server.Close, which is under way, and short for a server
-// that drains and learns of a disconnect as much later.
-const doubtFor = 50 * time.Millisecond
 
 // believe makes ev the evidence, and tells the current request.
 func (t *tcp) believe(ev wire.Event) {

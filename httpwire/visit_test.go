@@ -3,6 +3,7 @@ package httpwire_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 // A visit is what one request met with in its handler.
 type visit struct {
+	begun   chan struct{}             // closed when the handler has been entered
 	ready   chan struct{}             // closed when the handler has registered
 	fired   chan *httpwire.Disconnect // the callback ran
 	release chan struct{}             // close it to let the handler return
@@ -34,7 +36,7 @@ type visits struct {
 // expect names the visit of a request to come.
 func (vs *visits) expect(path string, do func(http.ResponseWriter, *http.Request)) *visit {
 	v := &visit{
-		ready: make(chan struct{}), fired: make(chan *httpwire.Disconnect, 8),
+		begun: make(chan struct{}), ready: make(chan struct{}), fired: make(chan *httpwire.Disconnect, 8),
 		release: make(chan struct{}), ended: make(chan struct{}), do: do,
 	}
 	vs.mu.Lock()
@@ -62,6 +64,7 @@ func (vs *visits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v.ctx = r.Context()
 	_, v.err = httpwire.OnDisconnect(r, v.disconnected)
+	close(v.begun)
 	if v.do != nil {
 		v.do(w, r)
 		return
@@ -111,6 +114,13 @@ func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnec
 	if !errors.Is(d, httpwire.ErrDisconnected) || d.Time.IsZero() || d.Source == 0 {
 		t.Errorf("incomplete Disconnect: %+v", *d)
 	}
+	err := want.Err
+	if err == nil {
+		err = causeOf(d)
+	}
+	if !errors.Is(d.Err, err) && d.Source != httpwire.SourceContext {
+		t.Errorf("%v: the underlying error is %v, want %v", d, d.Err, err)
+	}
 	receive(t, v.ctx.Done(), "the context to be done")
 	if got := context.Cause(v.ctx); got != error(d) {
 		t.Errorf("context.Cause = %v, want %v", got, d)
@@ -120,6 +130,25 @@ func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnec
 	}
 	v.end(t, 1)
 	return d
+}
+
+// causeOf returns the underlying error that a Disconnect of this kind has, on
+// HTTP/1 and HTTP/2.
+func causeOf(d *httpwire.Disconnect) error {
+	switch d.Kind {
+	case httpwire.Closed:
+		if errors.Is(d.Err, io.ErrUnexpectedEOF) { // TLS without its close_notify
+			return io.ErrUnexpectedEOF
+		}
+		return io.EOF
+	case httpwire.Reset:
+		return errConnReset
+	case httpwire.WriteFailed:
+		return errBrokenPipe
+	case httpwire.StreamReset:
+		return nil // the code says it
+	}
+	return d.Err
 }
 
 // end lets the handler return and asserts how often the callback was started.

@@ -2,7 +2,6 @@ package h3_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -239,43 +238,6 @@ func TestConfigure_shutdown(t *testing.T) {
 	ctl.untouched()
 	if err := recv(t, down, "Shutdown"); err != nil {
 		t.Errorf("Shutdown: %v", err)
-	}
-}
-
-// 0-RTT requests are served, and watched.
-func TestConfigure_0RTT(t *testing.T) {
-	if raceEnabled {
-		t.Skip("quic-go v0.65.0 has a data race of its own in its 0-RTT client (newFlowController, handleTransportParameters)")
-	}
-	s := serve(t, nil)
-	conf := s.tls.Clone()
-	conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	first := &http3.Transport{TLSClientConfig: conf}
-	get := func(tr *http3.Transport, method string) *visit {
-		r, err := http.NewRequest(method, "https://"+s.addr+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			if rsp, err := tr.RoundTrip(r); err == nil {
-				_ = rsp.Body.Close()
-			}
-		}()
-		return s.next()
-	}
-	v := get(first, http.MethodGet)
-	v.finish()
-	v.untouched()
-	_ = first.Close()
-
-	second := &http3.Transport{TLSClientConfig: conf}
-	v = get(second, http3.MethodGet0RTT)
-	if v.r.TLS == nil {
-		t.Error("no TLS state")
-	}
-	_ = second.Close()
-	if d := v.disconnect(); d.Kind != httpwire.Closed { // its code is 0, or hidden during the handshake
-		t.Errorf("got %v, want closed", d)
 	}
 }
 

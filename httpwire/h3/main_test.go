@@ -2,6 +2,7 @@ package h3_test
 
 import (
 	"flag"
+	"os"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func share(n int) int64 {
 const bound = 10 * time.Second
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(client0RTT); addr != "" {
+		os.Exit(run0RTT(addr, os.Stdin))
+	}
 	flag.Parse()
 	goleak.VerifyTestMain(m)
 }

@@ -1,0 +1,82 @@
+package httpwire_test
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/hangup-go/hangup/httpwire"
+)
+
+// A slowClose makes Server.Close wait, behind its close_notify, for the client's
+// reaction to that.
+type slowClose struct {
+	net.Listener
+	closing  atomic.Bool
+	reacted  chan struct{}
+	reaction sync.Once
+}
+
+func (l *slowClose) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &slowCloseConn{c, l}, err
+}
+
+type slowCloseConn struct {
+	net.Conn
+	l *slowClose
+}
+
+func (c *slowCloseConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.l.closing.Load() {
+		select {
+		case <-c.l.reacted:
+		case <-time.After(bound):
+		}
+	}
+	return n, err
+}
+
+func (c *slowCloseConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.l.closing.Load() && n > 0 {
+		c.l.reaction.Do(func() { close(c.l.reacted) })
+	}
+	return n, err
+}
+
+// H3: a stream that its client resets because Server.Close has told it so, before the
+// descriptor is closed.
+func TestOnDisconnect_resetInReactionToClose(t *testing.T) {
+	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
+		if !v.tls || v.bare {
+			t.Skip("is about close_notify, below a wrapped listener")
+		}
+		var vs visits
+		s := v.configure(t, &vs)
+		s.Handler = vs.outer(s.Handler)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		s.addr = l.Addr().String()
+		slow := &slowClose{Listener: l, reacted: make(chan struct{})}
+		s.serve(t, httpwire.Listener(slow))
+		visit := vs.hold(t, "/", nil)
+		c := s.h2(t)
+		id := c.get("/")
+		receive(t, visit.ready, "the handler")
+		c.ping()
+		slow.closing.Store(true)
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		receive(t, c.done, "the server's close_notify")
+		c.reset(id, http2.ErrCodeCancel)
+		receive(t, visit.ctx.Done(), "the context to be done")
+		receive(t, closed, "Close")
+		visit.end(t, 0)
+	})
+}

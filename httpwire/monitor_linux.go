@@ -2,6 +2,7 @@ package httpwire
 
 import (
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -122,6 +123,11 @@ func (m *monitor) run(epfd, wake int) {
 		}
 		for _, ev := range events[:max(n, 0)] {
 			m.dispatch(ev, wake)
+		}
+		if n > 0 {
+			// Done's readers are next on this processor. Blocking would leave
+			// them to another thread, that has to be woken first.
+			runtime.Gosched()
 		}
 		empty, ended := m.rest(n == 0 && err == nil)
 		if ended {

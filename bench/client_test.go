@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -33,9 +34,10 @@ import (
 
 // A command to the client.
 type command struct {
-	Proto string // of protocols
+	Proto string // of protocols, or of the loads
 	Addr  string
 	Quiet time.Duration // before leaving, and before the answer
+	Load  time.Duration // or, if not 0: for how long to send requests, and answer how many that were
 }
 
 const clientEnv = "HANGUP_BENCH_CLIENT"
@@ -88,6 +90,7 @@ func clientMain() {
 	pool := x509.NewCertPool()
 	pool.AddCert(root)
 	l := &leaver{config: &tls.Config{RootCAs: pool}, http2: map[string]*frames{}, http3: map[string]*http3.ClientConn{}}
+	loads := loader{config: l.config, clients: map[string][]func(){}}
 	runtime.LockOSThread()
 	for {
 		var c command
@@ -95,6 +98,10 @@ func clientMain() {
 			return
 		} else if err != nil {
 			panic(err)
+		}
+		if c.Load != 0 {
+			check(out.Encode(loads.run(c)))
+			continue
 		}
 		leave := l.request(c.Proto, c.Addr)
 		check(in.Decode(&struct{}{})) // the handler runs
@@ -148,7 +155,8 @@ func (l *leaver) request(proto, addr string) (leave func()) {
 			f = l.dial2(addr)
 			l.http2[addr] = f
 		}
-		return f.request()
+		id := f.request()
+		return func() { check(f.WriteRSTStream(id, http2.ErrCodeCancel)) }
 	}
 	c := l.http3[addr]
 	if c == nil {
@@ -180,11 +188,22 @@ type frames struct {
 }
 
 func (l *leaver) dial2(addr string) *frames {
-	conf := l.config.Clone()
-	conf.NextProtos = []string{"h2"}
-	c, err := tls.Dial("tcp", addr, conf)
+	c, err := dialTLS(addr, l.config, "h2")
 	check(err)
-	_, err = io.WriteString(c, http2.ClientPreface)
+	f := newFrames(c)
+	go io.Copy(io.Discard, c)
+	return f
+}
+
+func dialTLS(addr string, conf *tls.Config, proto string) (net.Conn, error) {
+	conf = conf.Clone()
+	conf.NextProtos = []string{proto}
+	return tls.Dial("tcp", addr, conf)
+}
+
+// newFrames returns when the server's settings have come.
+func newFrames(c net.Conn) *frames {
+	_, err := io.WriteString(c, http2.ClientPreface)
 	check(err)
 	f := &frames{http2.NewFramer(c, c), 1}
 	check(f.WriteSettings())
@@ -196,22 +215,23 @@ func (l *leaver) dial2(addr string) *frames {
 		}
 	}
 	check(f.WriteSettingsAck())
-	go io.Copy(io.Discard, c)
 	return f
 }
 
 // request sends one whose header needs no table: GET, https, /, and the authority.
-func (f *frames) request() (leave func()) {
-	id := f.next
+func (f *frames) request() (id uint32) {
+	id = f.next
 	f.next += 2
 	check(f.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: []byte{0x82, 0x87, 0x84, 0x41, 1, 'h'}, EndStream: true, EndHeaders: true,
 	}))
-	return func() { check(f.WriteRSTStream(id, http2.ErrCodeCancel)) }
+	return id
 }
 
-func (l *leaver) dial3(addr string) *http3.ClientConn {
-	conf := l.config.Clone()
+func (l *leaver) dial3(addr string) *http3.ClientConn { return dial3(addr, l.config) }
+
+func dial3(addr string, conf *tls.Config) *http3.ClientConn {
+	conf = conf.Clone()
 	conf.NextProtos = []string{http3.NextProtoH3}
 	qc, err := quic.DialAddr(context.Background(), addr, conf, nil)
 	check(err)

@@ -203,7 +203,7 @@ func clockOffset() (offset int64) {
 // abort makes the client send a request, and leave it when its handler runs.
 func (t *timed) abort(c *client, proto string) (done, flag time.Duration) {
 	addr := map[string]string{"HTTP1": t.clear, "HTTP2": t.tls, "HTTP3": t.quic}[proto]
-	c.send(command{proto, addr, quiet})
+	c.send(command{Proto: proto, Addr: addr, Quiet: quiet})
 	within(t.b, "the handler", t.inside)
 	c.send(struct{}{})
 	m := within(t.b, "the hang-up to be noticed", t.left)

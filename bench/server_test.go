@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -146,7 +147,19 @@ func must(b *testing.B, err error) {
 	}
 }
 
+// certificate returns that of all servers.
 func certificate(b *testing.B) (tls.Certificate, *x509.CertPool) {
+	once.Do(func() { theCert, theRoots = newCertificate(b) })
+	return theCert, theRoots
+}
+
+var (
+	once     sync.Once
+	theCert  tls.Certificate
+	theRoots *x509.CertPool
+)
+
+func newCertificate(b *testing.B) (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(b, err)
 	t := &x509.Certificate{

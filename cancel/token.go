@@ -105,8 +105,8 @@ func (t *Token) Close() {
 	t.mu.Unlock()
 	// Of Close and the last Release, exactly one sees both "closed" and "no
 	// borrow left" first: both are read-modify-writes of the same word.
-	if before&closed == 0 && before/borrow == 0 {
-		t.recycleSlot()
+	if before&closed == 0 && before/borrow == 0 && t.slot.Load() != nil {
+		t.recycleSlot() // a slot that is not there yet can't come: Flag takes an open or a borrowed token
 	}
 }
 

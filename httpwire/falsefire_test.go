@@ -309,6 +309,17 @@ func TestOnDisconnect_responseIncomplete(t *testing.T) {
 			_, _ = io.WriteString(w, "hello")
 			return http.NewResponseController(w).Flush()
 		},
+		"length after the header": func(w http.ResponseWriter, r *http.Request) error {
+			_, _ = io.WriteString(w, "hello")
+			w.Header().Set("Content-Length", "5") // too late: it was not sent
+			return http.NewResponseController(w).Flush()
+		},
+		"length after the header, map before": func(w http.ResponseWriter, r *http.Request) error {
+			h := w.Header()
+			_, _ = io.WriteString(w, "hello")
+			h.Set("Content-Length", "5")
+			return http.NewResponseController(w).Flush()
+		},
 		"no length": func(w http.ResponseWriter, r *http.Request) error {
 			_, _ = io.WriteString(w, "hello")
 			return http.NewResponseController(w).Flush()

@@ -3,6 +3,7 @@
 package httpwire
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
@@ -100,6 +101,11 @@ func (m *monitor) run(poll *poller) {
 		events, err := poll.wait(timeout)
 		for _, ev := range events {
 			m.dispatch(poll, ev)
+		}
+		if len(events) > 0 {
+			// Done's readers are next on this processor. Blocking would leave
+			// them to another thread, that has to be woken first.
+			runtime.Gosched()
 		}
 		empty, ended := m.rest(len(events) == 0 && err == nil)
 		if ended {

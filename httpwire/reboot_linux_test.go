@@ -34,12 +34,17 @@ func TestMonitor_rebootIsReset(t *testing.T) {
 		if v.proto != httpwire.HTTP1 {
 			continue
 		}
-		v.opts = &httpwire.Options{PeerTimeout: 3 * peerTimeout} // the reboot has to be over before
-		s := inSpace(t, p, v)
 		for _, a := range []act{
 			{name: "probe", unread: true},
 			{name: "retransmission", unread: true, do: writes},
 		} {
+			// The reboot has to be over before the peer is given up. Each
+			// retransmission comes after as long a time as all before it.
+			v.opts = &httpwire.Options{PeerTimeout: 3 * peerTimeout}
+			if a.do != nil {
+				v.opts.PeerTimeout = 30 * peerTimeout
+			}
+			s := inSpace(t, p, v)
 			g := s.visitor(t, a)
 			raw := s.accepted(g.below.LocalAddr())
 			g.cut(t, p)

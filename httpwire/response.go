@@ -23,7 +23,9 @@ type response struct {
 	wroteHeader bool
 	head        bool
 	status      int
-	length      int64 // declared Content-Length, -1 if none
+	asked       bool  // the handler has the header's map
+	looked      bool  // at the declared Content-Length, in length
+	length      int64 // -1 if none; see declared
 	wrote       int64
 	buffered    int  // by HTTP/2's and HTTP/3's writer
 	direct      bool // HTTP/3: something has gone out, and so does every write from here on
@@ -68,21 +70,46 @@ func (p *response) WriteString(s string) (int, error) {
 	return n, err
 }
 
-// header takes note of what a final header says about the body.
+// Header is the handler's first step to a Content-Length. What it sets after the
+// header was written does not count.
+func (p *response) Header() http.Header {
+	p.asked = true
+	if p.wroteHeader {
+		p.declared()
+	}
+	return p.ResponseWriter.Header()
+}
+
+// header takes note of a final header.
 func (p *response) header(status int) {
 	if p.wroteHeader || status < 200 && status != http.StatusSwitchingProtocols {
 		return
 	}
 	p.wroteHeader, p.status = true, status
 	p.w.half.begin()
-	if v := p.Header()["Content-Length"]; len(v) > 0 {
+	if p.asked {
+		p.declared()
+	}
+}
+
+// declared returns the Content-Length of the header that was written, -1 if it has
+// none. If nobody has asked for the header's map since before it was written, the
+// map is what it was then; and who does not look saves its making: net/http makes
+// and copies one only for those who ask.
+func (p *response) declared() int64 {
+	if p.looked {
+		return p.length
+	}
+	p.looked = true
+	if v := p.ResponseWriter.Header()["Content-Length"]; len(v) > 0 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			p.length = n
 		}
-		if te := p.Header()["Transfer-Encoding"]; len(te) > 0 && te[0] != "identity" {
+		if te := p.ResponseWriter.Header()["Transfer-Encoding"]; len(te) > 0 && te[0] != "identity" {
 			p.length = -1 // net/http drops the Content-Length; the last chunk goes out at the end
 		}
 	}
+	return p.length
 }
 
 // begin takes note of a write of n bytes that is about to happen, and reports
@@ -168,7 +195,7 @@ func (p *response) flush() error {
 
 // complete reports whether a response with so many bytes of body is whole.
 func (p *response) complete(wrote int64) bool {
-	return p.bodiless() || p.length >= 0 && wrote >= p.length
+	return p.bodiless() || p.declared() >= 0 && wrote >= p.declared()
 }
 
 func (p *response) bodiless() bool {

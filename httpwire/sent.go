@@ -17,6 +17,8 @@ var errHeld = errors.New("httpwire: response is still buffered")
 // evidence is put aside; if something is left, the client has not got it all,
 // and the evidence stands.
 func (p *response) beginHTTP1(n int64) (last bool) {
+	// A length that was set outside of our writer is not looked for: that would
+	// make net/http copy the header.
 	if p.head || p.length <= 0 || p.wrote+n < p.length {
 		return false // with a body of 0 bytes, empty buffers do not say that the header has gone
 	}

@@ -35,6 +35,10 @@ int ht_spin(void *word, uint64_t ns, void *inside) {
 	return 0;
 }
 
+uint64_t ht_seen(void *word, uint64_t ns, void *inside) {
+	return ht_spin(word, ns, inside) ? now() : 0;
+}
+
 int ht_run_int(int (*poll)(void *), void *user, uint64_t ns, void *inside) {
 	uint64_t end = now() + ns;
 	enter(inside);

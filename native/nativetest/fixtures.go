@@ -50,6 +50,12 @@ func Spin(p unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.ht_spin(p, C.uint64_t(d), unsafe.Pointer(in)))
 }
 
+// Seen is Spin, and returns the time by CLOCK_MONOTONIC at which the word was seen
+// set, in nanoseconds, or 0 if it was not.
+func Seen(p unsafe.Pointer, d time.Duration, in *Inside) int64 {
+	return int64(C.ht_seen(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
 // RunInt computes in C and calls poll, an int (*)(void *), with user.
 func RunInt(poll, user unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.run_int(poll, user, C.uint64_t(d), unsafe.Pointer(in)))

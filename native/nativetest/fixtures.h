@@ -12,6 +12,10 @@ uint64_t ht_read(void *word);
  * Sets *inside to 1 once it has entered, unless inside is NULL. */
 int ht_spin(void *word, uint64_t ns, void *inside);
 
+/* The same, but returns the time by CLOCK_MONOTONIC at which *word was seen set, in
+ * nanoseconds, or 0. */
+uint64_t ht_seen(void *word, uint64_t ns, void *inside);
+
 /* The same for a library that takes an abort callback. */
 int ht_run_int(int (*poll)(void *), void *user, uint64_t ns, void *inside);
 int ht_run_bool(bool (*poll)(void *), void *user, uint64_t ns, void *inside);

@@ -80,3 +80,11 @@ func TestOnDisconnect_resetInReactionToClose(t *testing.T) {
 		visit.end(t, 0)
 	})
 }
+
+// A Go release in which a tls.Conn's note of its own closing has moved must not go
+// unnoticed: what is left then is a guess by time.
+func TestTLS_closingIsKnown(t *testing.T) {
+	if !httpwire.KnowsTLSClosing() {
+		t.Error("crypto/tls.Conn has no field activeCall of type atomic.Int32: see tlsabove.go")
+	}
+}

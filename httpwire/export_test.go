@@ -69,3 +69,6 @@ func EOF(err error, both bool) (Kind, error) {
 
 // ConnSize is the size of what Listener keeps for a connection.
 func ConnSize() int { return int(unsafe.Sizeof(conn{})) }
+
+// KnowsTLSClosing reports whether a tls.Conn's note of its closing can be read.
+func KnowsTLSClosing() bool { return activeCall.Load() >= 0 }

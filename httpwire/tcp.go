@@ -131,66 +131,6 @@ func (t *tcp) abandon() {
 	}
 }
 
-// Judge looks at the TCP state: net/http may have read the end of the input
-// before the monitor's goroutine came to run.
-func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
-	ev, ok := t.evidence()
-	if !ok && t.policy() != HalfCloseGone {
-		return t.judgeEnd(cause), false
-	}
-	if ok || !t.endedAbove(cause) || t.bare {
-		if !ok {
-			ev = t.reason()
-		}
-		return ev, ok
-	}
-	return closeNotify, true
-}
-
-// reason says why we ended a request's context, as far as the connection knows: a
-// deadline that has passed makes net/http close it too, so it comes first.
-func (t *tcp) reason() wire.Event {
-	if e, ok := baseReason(t.base); ok {
-		return e
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.local:
-		return wire.Event{Kind: wire.ServerDeadline}
-	case !t.openLocked(), t.mayClose():
-		return wire.Event{Kind: wire.ServerClosed}
-	}
-	return wire.Event{}
-}
-
-// openLocked reports whether we have not closed the connection.
-func (t *tcp) openLocked() bool {
-	return !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)
-}
-
-// endedAbove reports whether net/http has cancelled a request on a connection
-// that is well as far as TCP is concerned: the end came by TLS.
-func (t *tcp) endedAbove(cause error) bool {
-	if !t.tls || cause != context.Canceled || t.base != nil && t.base.Err() != nil {
-		return false
-	}
-	t.mu.Lock()
-	open := t.openLocked() && !t.local && !t.readShut
-	t.mu.Unlock() // brokenAbove takes a lock of crypto/tls's, which a Write holds when it comes to note
-	return open && !t.mayClose() && !t.brokenAbove()
-}
-
-// evidence returns what is known, after a look at the TCP state.
-func (t *tcp) evidence() (wire.Event, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.gone && !t.closed && !t.mayClose() {
-		t.lookLocked()
-	}
-	return t.ev, t.gone
-}
-
 // look is for an error that may have another reason.
 func (t *tcp) look() {
 	if ev, ok := t.evidence(); ok {

@@ -1,0 +1,55 @@
+//go:build cgo
+
+package nativetest
+
+/*
+#cgo linux LDFLAGS: -lrt -lpthread
+#include "blocking.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"syscall"
+	"unsafe"
+)
+
+// SystemCalls returns the names of the system calls that [Block] can make: those
+// that a signal frees. There are none on systems other than Linux.
+func SystemCalls() (names []string) {
+	for name := C.ht_blocking_name(0); name != nil; name = C.ht_blocking_name(C.int(len(names))) {
+		names = append(names, C.GoString(name))
+	}
+	return names
+}
+
+// Block makes the i-th of the [SystemCalls] from C, once, where it blocks for good, and returns its
+// error.
+func Block(i int, in *Inside) error {
+	switch errno := C.ht_block(C.int(i), unsafe.Pointer(in)); {
+	case errno < 0:
+		return errors.New("nativetest: could not be prepared")
+	case errno > 0:
+		return syscall.Errno(errno)
+	}
+	return nil
+}
+
+// HoldMutex locks a mutex until release is called: LockMutex and WaitCondition wait for that.
+func HoldMutex() (release func()) {
+	C.ht_mutex_hold()
+	return func() { C.ht_mutex_release() }
+}
+
+// LockMutex locks the mutex that HoldMutex holds, in C, and unlocks it.
+func LockMutex(in *Inside) error { return failed(C.ht_mutex_lock(unsafe.Pointer(in))) }
+
+// WaitCondition waits in pthread_cond_wait for the release.
+func WaitCondition(in *Inside) error { return failed(C.ht_mutex_wait(unsafe.Pointer(in))) }
+
+func failed(rc C.int) error {
+	if rc != 0 {
+		return syscall.Errno(rc)
+	}
+	return nil
+}

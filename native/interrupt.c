@@ -58,13 +58,17 @@ static void call_previous(int sig, siginfo_t *info, void *context) {
 	 * would have ended the program; it is ignored. */
 }
 
+static void acknowledge(hangup_section *s) {
+	__atomic_fetch_add(&inside_total, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->acked, 1, __ATOMIC_SEQ_CST); /* last: the section may be left now */
+}
+
 static void handle(int sig, siginfo_t *info, void *context) {
 	int saved = errno;
 	if (info->si_code == SI_QUEUE && info->si_pid == getpid()) {
 		for (hangup_section *s = innermost; s; s = s->outer) {
 			if (s == info->si_value.sival_ptr) {
-				__atomic_fetch_add(&s->acked, 1, __ATOMIC_SEQ_CST);
-				__atomic_fetch_add(&inside_total, 1, __ATOMIC_RELAXED);
+				acknowledge(s);
 				errno = saved;
 				return;
 			}
@@ -129,6 +133,15 @@ static int installed(uintptr_t *owner) {
 
 hangup_section *hangup_section_new(void) { return calloc(1, sizeof(hangup_section)); }
 
+/* Blocks or unblocks the signal on this thread, and says whether it was blocked. */
+static int block(int how) {
+	sigset_t ours, before;
+	sigemptyset(&ours);
+	sigaddset(&ours, the_signal);
+	pthread_sigmask(how, &ours, &before);
+	return sigismember(&before, the_signal);
+}
+
 int hangup_section_enter(hangup_section *s, uintptr_t *owner) {
 	static __thread pid_t tid __attribute__((tls_model("initial-exec")));
 	int err = installed(owner);
@@ -136,6 +149,7 @@ int hangup_section_enter(hangup_section *s, uintptr_t *owner) {
 		return err;
 	if (tid == 0)
 		tid = (pid_t)syscall(SYS_gettid);
+	s->blocked = block(SIG_UNBLOCK);
 	s->outer = innermost;
 	s->sent = s->acked = 0; /* nobody else is here: IN is not set */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -145,19 +159,19 @@ int hangup_section_enter(hangup_section *s, uintptr_t *owner) {
 	return 0;
 }
 
-/* A signal that this thread blocks is never handled: it is taken off the queue. */
+/* If the function has blocked the signal, it is never handled: it is taken off the queue. */
 static void take_blocked(hangup_section *s) {
 	struct timespec now = {0, 0};
 	sigset_t blocked, ours;
 	siginfo_t info;
-	sigemptyset(&ours);
-	sigaddset(&ours, the_signal);
 	if (pthread_sigmask(SIG_SETMASK, NULL, &blocked) || !sigismember(&blocked, the_signal))
 		return;
+	sigemptyset(&ours);
+	sigaddset(&ours, the_signal);
 	if (sigtimedwait(&ours, &info, &now) != the_signal)
 		return;
 	if (info.si_code == SI_QUEUE && info.si_value.sival_ptr == s)
-		__atomic_fetch_add(&s->acked, 1, __ATOMIC_SEQ_CST);
+		acknowledge(s);
 	else
 		syscall(SYS_rt_sigqueueinfo, getpid(), the_signal, &info); /* not ours: back */
 }
@@ -181,6 +195,8 @@ void hangup_section_leave(hangup_section *s) {
 		take_blocked(s);
 	}
 	innermost = s->outer;
+	if (s->blocked)
+		block(SIG_BLOCK);
 }
 
 static void send(hangup_section *s) {
@@ -192,10 +208,11 @@ static void send(hangup_section *s) {
 	info.si_uid = getuid();
 	info.si_value.sival_ptr = s;
 	__atomic_fetch_add(&s->sent, 1, __ATOMIC_SEQ_CST); /* before the handler counts it */
-	if (syscall(SYS_rt_tgsigqueueinfo, info.si_pid, s->tid, the_signal, &info))
-		__atomic_fetch_sub(&s->sent, 1, __ATOMIC_SEQ_CST); /* the queue is full, say */
-	else
-		__atomic_fetch_add(&sent_total, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&sent_total, 1, __ATOMIC_RELAXED);
+	if (syscall(SYS_rt_tgsigqueueinfo, info.si_pid, s->tid, the_signal, &info)) {
+		__atomic_fetch_sub(&sent_total, 1, __ATOMIC_RELAXED); /* the queue is full, say */
+		__atomic_fetch_sub(&s->sent, 1, __ATOMIC_SEQ_CST);
+	}
 }
 
 void hangup_section_kick(hangup_section *s) {

@@ -11,6 +11,7 @@ typedef struct hangup_section {
 	int32_t tid;    /* of the thread inside; written before IN */
 	uint32_t sent;  /* signals sent, counted by kickers */
 	uint32_t acked; /* signals handled, counted by the handler, on the thread inside */
+	uint32_t blocked; /* the thread blocked the signal before it entered; the thread's own */
 	struct hangup_section *outer; /* the thread's next section out; the thread's own */
 } hangup_section;
 
@@ -28,7 +29,8 @@ void hangup_chain(uintptr_t handler);
 
 hangup_section *hangup_section_new(void);
 
-/* The thread enters and leaves, innermost section first. Enter returns 0, or EBUSY and
+/* The thread enters and leaves, innermost section first; inside it does not block the
+ * signal unless it says so there. Enter returns 0, or EBUSY and
  * *owner if the handler is no longer ours: then the thread has not entered. When leave returns, no
  * signal of the section is under way and none will be sent. */
 int hangup_section_enter(hangup_section *s, uintptr_t *owner);

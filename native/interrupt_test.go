@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hangup-go/hangup/native"
 	"github.com/hangup-go/hangup/native/nativetest"
 )
@@ -32,6 +34,18 @@ func interrupted(t *testing.T, do doFunc, fn func(in *nativetest.Inside) error) 
 	in.Wait()
 	stop(errGone)
 	return within(t, "a call to be interrupted", returned)
+}
+
+// interruptedHere is interrupted on the caller's goroutine.
+func interruptedHere(t *testing.T, fn func(in *nativetest.Inside) error) error {
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	in := new(nativetest.Inside)
+	go func() { in.Wait(); stop(errGone) }()
+	_, err := native.Inline(ctx, func(c *native.Call) (int, error) {
+		return 0, c.Interruptible(func() error { return fn(in) })
+	})
+	return err
 }
 
 // N5, N8: every system call of engines.md that can fail with EINTR does so, made
@@ -78,17 +92,9 @@ func TestInterruptible_never(t *testing.T) {
 				returned <- err
 			}()
 			in.Wait()
-			before, _, _ := native.SignalCounts()
+			_, before, _ := native.SignalCounts()
 			stop()
-			// Several are handled while it waits.
-			for start := time.Now(); ; runtime.Gosched() {
-				if _, inside, _ := native.SignalCounts(); inside >= before+3 {
-					break
-				}
-				if time.Since(start) > 30*time.Second {
-					t.Fatal("waited for three signals to be handled")
-				}
-			}
+			awaitSignals(t, before+3) // handled while it waits
 			select {
 			case err := <-returned:
 				t.Error("returned while the mutex was held:", err)
@@ -99,6 +105,97 @@ func TestInterruptible_never(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	assertConfined(t)
+}
+
+// awaitSignals waits until n signals have been handled since the program started.
+func awaitSignals(t *testing.T, n uint64) {
+	for start := time.Now(); ; runtime.Gosched() {
+		if _, inside, _ := native.SignalCounts(); inside >= n {
+			return
+		}
+		if time.Since(start) > 30*time.Second {
+			t.Errorf("waited for signal %d to be handled", n)
+			return
+		}
+	}
+}
+
+// N3: a signal that the function has blocked on its thread is not left for who
+// comes after. N5: nor does that keep the next call on the thread from being freed.
+func TestInterruptible_blockedSignal(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var none, before unix.Sigset_t
+	err := interruptedHere(t, func(in *nativetest.Inside) error {
+		set := none
+		set.Val[0] = 1 << (34 - 1)
+		must(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before))
+		sent, _, _ := native.SignalCounts()
+		in.Set()
+		for start := time.Now(); time.Since(start) < 30*time.Second; runtime.Gosched() {
+			if now, _, _ := native.SignalCounts(); now > sent {
+				return nil
+			}
+		}
+		return errors.New("waited for a signal to be sent")
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	err = interruptedHere(t, func(in *nativetest.Inside) error {
+		in.Set()
+		return unix.Nanosleep(&unix.Timespec{Sec: 3600}, nil)
+	})
+	if !errors.Is(err, unix.EINTR) {
+		t.Error("after a call that blocked the signal:", err)
+	}
+	var after unix.Sigset_t
+	must(t, unix.PthreadSigmask(unix.SIG_SETMASK, &before, &after))
+	if after.Val[0]>>(34-1)&1 == 0 {
+		t.Error("the section has changed the thread's signal mask")
+	}
+	assertConfined(t)
+}
+
+// N3, N9: a panic and Goexit of the function leave the section too.
+func TestInterruptible_unwound(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	for what, leave := range map[string]func(){"panic": func() { panic(errGone) }, "Goexit": runtime.Goexit} {
+		ended := make(chan any, 1)
+		go func() {
+			defer func() { ended <- recover() }()
+			native.Do(ctx, func(c *native.Call) (int, error) {
+				return 0, c.Interruptible(func() error { leave(); return nil })
+			})
+		}()
+		if v := within(t, what, ended); (v != nil) != (what == "panic") {
+			t.Errorf("%s: recovered %v", what, v)
+		}
+	}
+	stop()
+	assertConfined(t)
+}
+
+// Sections may be nested: each is freed, and the outer one goes on being freed.
+func TestInterruptible_nested(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	in := new(nativetest.Inside)
+	go func() { in.Wait(); stop(errGone) }()
+	sleep := func() error { return unix.Nanosleep(&unix.Timespec{Sec: 3600}, nil) }
+	_, err := native.Do(ctx, func(c *native.Call) (int, error) {
+		return 0, c.Interruptible(func() error {
+			in.Set()
+			if err := c.Interruptible(sleep); err != unix.EINTR {
+				t.Error("inner:", err)
+			}
+			return sleep()
+		})
+	})
+	if !errors.Is(err, unix.EINTR) || !errors.Is(err, errGone) {
+		t.Error(err)
 	}
 	assertConfined(t)
 }

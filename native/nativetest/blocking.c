@@ -410,7 +410,15 @@ int ht_mutex_wait(void *inside) {
 	return rc;
 }
 
+static void do_nothing(int sig) { (void)sig; }
+
+int ht_handle(int sig) {
+	struct sigaction sa = { .sa_handler = do_nothing, .sa_flags = SA_ONSTACK };
+	return sigaction(sig, &sa, NULL) ? errno : 0;
+}
+
 #else
+int ht_handle(int sig) { (void)sig; return -1; }
 const char *ht_blocking_name(int i) { (void)i; return 0; }
 int ht_block(int i, void *inside) { (void)i, (void)inside; return -1; }
 int ht_mutex_hold(void) { return 0; }

@@ -47,6 +47,9 @@ func LockMutex(in *Inside) error { return failed(C.ht_mutex_lock(unsafe.Pointer(
 // WaitCondition waits in pthread_cond_wait for the release.
 func WaitCondition(in *Inside) error { return failed(C.ht_mutex_wait(unsafe.Pointer(in))) }
 
+// Handle installs a C handler for a signal, as a library might.
+func Handle(sig int) error { return failed(C.ht_handle(C.int(sig))) }
+
 func failed(rc C.int) error {
 	if rc != 0 {
 		return syscall.Errno(rc)

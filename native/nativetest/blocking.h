@@ -18,4 +18,7 @@ int ht_mutex_release(void);
 int ht_mutex_lock(void *inside);
 int ht_mutex_wait(void *inside);
 
+/* Installs a handler that does nothing. Returns 0 or an errno. */
+int ht_handle(int sig);
+
 #endif

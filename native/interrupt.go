@@ -26,6 +26,9 @@ import (
 // functions of x/sys/unix and syscall do. What a system call has done before is
 // kept: a write may return a count, and a connect that returned EINTR goes on.
 //
+// Sleeps, select, poll and their like fail with EINTR at any signal, those of the Go runtime
+// too: if [Call.Cancelled] says false, call again.
+//
 // f stays on its thread (runtime.LockOSThread). Whatever else f calls there may see
 // EINTR too. When Interruptible returns, after a panic and
 // Goexit of f too, no signal is under way: none is ever handled outside f (N8).

@@ -27,13 +27,21 @@ func interrupted(t *testing.T, do doFunc, fn func(in *nativetest.Inside) error) 
 	returned := make(chan error, 1)
 	go func() {
 		_, err := do(ctx, func(c *native.Call) (int, error) {
-			return 0, c.Interruptible(func() error { return fn(in) })
+			return 0, c.Interruptible(func() error { return again(c, func() error { return fn(in) }) })
 		})
 		returned <- err
 	}()
 	in.Wait()
 	stop(errGone)
 	return within(t, "a call to be interrupted", returned)
+}
+
+// again makes a system call until it does not fail with EINTR, or the call is
+// cancelled: sleeps, poll and the like also end at Go's own signals.
+func again(c *native.Call, f func() error) (err error) {
+	for err = f(); err == unix.EINTR && !c.Cancelled(); err = f() {
+	}
+	return err
 }
 
 // interruptedHere is interrupted on the caller's goroutine.
@@ -43,7 +51,7 @@ func interruptedHere(t *testing.T, fn func(in *nativetest.Inside) error) error {
 	in := new(nativetest.Inside)
 	go func() { in.Wait(); stop(errGone) }()
 	_, err := native.Inline(ctx, func(c *native.Call) (int, error) {
-		return 0, c.Interruptible(func() error { return fn(in) })
+		return 0, c.Interruptible(func() error { return again(c, func() error { return fn(in) }) })
 	})
 	return err
 }

@@ -202,12 +202,15 @@ void hangup_section_leave(hangup_section *s) {
 static void send(hangup_section *s) {
 	uintptr_t owner;
 	siginfo_t info = { .si_code = SI_QUEUE };
+	uint32_t handled = load(&s->acked);
 	if (installed(&owner))
 		return; /* taken from us: its new owner must not see our signals */
 	info.si_pid = getpid();
 	info.si_uid = getuid();
 	info.si_value.sival_ptr = s;
-	__atomic_fetch_add(&s->sent, 1, __ATOMIC_SEQ_CST); /* before the handler counts it */
+	/* One at a time, as real-time signals queue up; counted before the handler does. */
+	if (!__atomic_compare_exchange_n(&s->sent, &handled, handled + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
 	__atomic_fetch_add(&sent_total, 1, __ATOMIC_RELAXED);
 	if (syscall(SYS_rt_tgsigqueueinfo, info.si_pid, s->tid, the_signal, &info)) {
 		__atomic_fetch_sub(&sent_total, 1, __ATOMIC_RELAXED); /* the queue is full, say */
@@ -221,8 +224,7 @@ void hangup_section_kick(hangup_section *s) {
 		if (!(word & IN))
 			return; /* leave came first, or nobody has entered yet */
 	} while (!__atomic_compare_exchange_n(&s->word, &word, word + KICKER, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-	if (load(&s->acked) == load(&s->sent)) /* one at a time: real-time signals queue up */
-		send(s);
+	send(s);
 	__atomic_fetch_sub(&s->word, KICKER, __ATOMIC_SEQ_CST);
 }
 

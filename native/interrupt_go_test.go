@@ -121,6 +121,7 @@ var goCalls = map[string]func(t *testing.T) func() error{
 
 // N5, N8: the same from Go.
 func TestInterruptible_systemCallsFromGo(t *testing.T) {
+	skipDeferred(t)
 	for name, prepare := range goCalls {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			bothWays(t, func(t *testing.T, do doFunc) {
@@ -140,6 +141,7 @@ func TestInterruptible_systemCallsFromGo(t *testing.T) {
 
 // What the standard library does again after EINTR is not freed, nor harmed.
 func TestInterruptible_osFile(t *testing.T) {
+	skipDeferred(t)
 	r, w, err := os.Pipe()
 	must(t, err)
 	defer r.Close()

@@ -29,6 +29,7 @@ var signalCalls = flag.Int("hangup.signals", 4_000, "interrupted calls of the si
 // uses os/signal, timers, the collector, preemption and the CPU profiler. None is lost: every
 // cancelled call returns. None is handled outside its section: the handler counts.
 func TestInterruptible_race(t *testing.T) {
+	skipDeferred(t)
 	n := *signalCalls
 	if testing.Short() {
 		n = min(n, 1_000)

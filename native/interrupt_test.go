@@ -17,6 +17,12 @@ import (
 	"github.com/hangup-go/hangup/native/nativetest"
 )
 
+func skipDeferred(t *testing.T) {
+	if nativetest.DefersSignals {
+		t.Skip("ThreadSanitizer defers signals; testdata/sanitizers/interrupt.c runs under it")
+	}
+}
+
 // interrupted makes one call under ctx that blocks in fn, cancels it once fn says that it is
 // inside, and returns the error.
 func interrupted(t *testing.T, do doFunc, fn func(in *nativetest.Inside) error) error {
@@ -59,6 +65,7 @@ func interruptedHere(t *testing.T, fn func(in *nativetest.Inside) error) error {
 // N5, N8: every system call of engines.md that can fail with EINTR does so, made
 // from C.
 func TestInterruptible_systemCallsFromC(t *testing.T) {
+	skipDeferred(t)
 	for i, name := range nativetest.SystemCalls() {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			bothWays(t, func(t *testing.T, do doFunc) {
@@ -84,6 +91,7 @@ func assertConfined(t *testing.T) {
 
 // A mutex and a condition are waited for whatever the signals; these do no harm.
 func TestInterruptible_never(t *testing.T) {
+	skipDeferred(t)
 	for name, wait := range map[string]func(*nativetest.Inside) error{
 		"pthread_mutex_lock": nativetest.LockMutex,
 		"pthread_cond_wait":  nativetest.WaitCondition,
@@ -133,6 +141,7 @@ func awaitSignals(t *testing.T, n uint64) {
 // N3: a signal that the function has blocked on its thread is not left for who
 // comes after. N5: nor does that keep the next call on the thread from being freed.
 func TestInterruptible_blockedSignal(t *testing.T) {
+	skipDeferred(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var none, before unix.Sigset_t
@@ -169,6 +178,7 @@ func TestInterruptible_blockedSignal(t *testing.T) {
 
 // N3, N9: a panic and Goexit of the function leave the section too.
 func TestInterruptible_unwound(t *testing.T) {
+	skipDeferred(t)
 	ctx, stop := context.WithCancel(t.Context())
 	for what, leave := range map[string]func(){"panic": func() { panic(errGone) }, "Goexit": runtime.Goexit} {
 		ended := make(chan any, 1)
@@ -188,6 +198,7 @@ func TestInterruptible_unwound(t *testing.T) {
 
 // Sections may be nested: each is freed, and the outer one goes on being freed.
 func TestInterruptible_nested(t *testing.T) {
+	skipDeferred(t)
 	ctx, stop := context.WithCancelCause(t.Context())
 	defer stop(nil)
 	in := new(nativetest.Inside)

@@ -5,6 +5,11 @@ package nativetest
 /*
 #cgo linux LDFLAGS: -lrt -lpthread
 #include "blocking.h"
+#if defined(__SANITIZE_THREAD__)
+enum { defers_signals = 1 };
+#else
+enum { defers_signals = 0 };
+#endif
 */
 import "C"
 
@@ -13,6 +18,11 @@ import (
 	"syscall"
 	"unsafe"
 )
+
+// DefersSignals is whether C was built with ThreadSanitizer, which keeps a signal back
+// until the thread calls a C function that it knows: a signal that Go's own
+// system call lost is then not handled, and not repeated.
+const DefersSignals = C.defers_signals != 0
 
 // SystemCalls returns the names of the system calls that [Block] can make: those
 // that a signal frees. There are none on systems other than Linux.

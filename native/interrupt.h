@@ -12,6 +12,7 @@ typedef struct hangup_section {
 	uint32_t sent;  /* signals sent, counted by kickers */
 	uint32_t acked; /* signals handled, counted by the handler, on the thread inside */
 	uint32_t blocked; /* the thread blocked the signal before it entered; the thread's own */
+	uintptr_t owner;  /* for Go: where enter writes who has the signal */
 	struct hangup_section *outer; /* the thread's next section out; the thread's own */
 } hangup_section;
 

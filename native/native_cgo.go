@@ -67,9 +67,8 @@ type cSection = C.hangup_section
 func newCSection() *cSection { return C.hangup_section_new() }
 
 func enterSection(s *cSection) (owner uintptr, err syscall.Errno) {
-	var o C.uintptr_t
-	errno := C.hangup_section_enter(s, &o)
-	return uintptr(o), syscall.Errno(errno)
+	errno := C.hangup_section_enter(s, &s.owner)
+	return uintptr(s.owner), syscall.Errno(errno)
 }
 
 func leaveSection(s *cSection) { C.hangup_section_leave(s) }

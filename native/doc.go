@@ -6,9 +6,10 @@
 //	})
 //
 // The package asks; the C code stops. It offers C the word behind [Call.Flag],
-// ready-made callbacks that read that word ([PollInt], [PollBool]), and Go
+// ready-made callbacks that read that word ([PollInt], [PollBool]), Go
 // callbacks for libraries with a cancel function ([Call.OnCancel],
-// [Call.OnCancelRepeat]).
+// [Call.OnCancelRepeat]), and for what blocks in one system call a signal
+// ([Call.Interruptible]).
 //
 // # Guarantees
 //
@@ -23,6 +24,8 @@
 //     on the same handle.
 //   - N5 Not lost. A cancel between arming and entering C is seen: the flag stays
 //     set, and OnCancelRepeat repeats an edge until the call returns.
+//   - N8 Signals stay inside. The signal of [Call.Interruptible] reaches a thread only
+//     while it is inside the function given to that; no handler of the program or of os/signal is disturbed.
 //   - N9 Panics and Goexit of the function reach the caller of Do.
 //
 // # Threads

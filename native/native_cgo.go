@@ -5,10 +5,14 @@ package native
 /*
 #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -Werror
 #include "native.h"
+#include "interrupt.h"
 */
 import "C"
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 const supported = true
 
@@ -56,3 +60,34 @@ func PollMagick() unsafe.Pointer { return C.hangup_poll_ptr(C.HANGUP_MAGICK) }
 // PollBool is PollInt for bool (*)(void *), true stops: ggml, llama.cpp,
 // whisper.cpp.
 func PollBool() unsafe.Pointer { return C.hangup_poll_ptr(C.HANGUP_BOOL) }
+
+// The C side of interrupt.go. A cSection is off the Go heap and never freed.
+type cSection = C.hangup_section
+
+func newCSection() *cSection { return C.hangup_section_new() }
+
+func enterSection(s *cSection) (owner uintptr, err syscall.Errno) {
+	errno := C.hangup_section_enter(s, &s.owner)
+	return uintptr(s.owner), syscall.Errno(errno)
+}
+
+func leaveSection(s *cSection) { C.hangup_section_leave(s) }
+
+func kickSection(s *cSection) { C.hangup_section_kick(s) }
+
+func defaultSignal() int { return int(C.hangup_default_signal()) }
+
+// installHandler takes the signal over from nobody, or from goHandler, if that is
+// not 0.
+func installHandler(sig int, goHandler uintptr) (owner uintptr, err syscall.Errno) {
+	var o C.uintptr_t
+	C.hangup_chain(C.uintptr_t(goHandler))
+	errno := C.hangup_install(C.int(sig), &o)
+	return uintptr(o), syscall.Errno(errno)
+}
+
+func signalCounts() (sent, inside, outside uint64) {
+	var s, i, o C.uint64_t
+	C.hangup_signal_counts(&s, &i, &o)
+	return uint64(s), uint64(i), uint64(o)
+}

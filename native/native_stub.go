@@ -2,7 +2,10 @@
 
 package native
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // Without cgo there is no native code to call: Do and Inline return errNoCgo.
 const supported = false
@@ -33,3 +36,17 @@ func PollLlamaLoad() unsafe.Pointer { return nil }
 
 // PollMagick returns nil: there is no C function in a program without cgo.
 func PollMagick() unsafe.Pointer { return nil }
+
+type cSection struct{}
+
+func newCSection() *cSection { return nil }
+
+func enterSection(*cSection) (uintptr, syscall.Errno) { return 0, 0 }
+
+func leaveSection(*cSection) {}
+
+func kickSection(*cSection) {}
+
+func defaultSignal() int { return 0 }
+
+func installHandler(int, uintptr) (uintptr, syscall.Errno) { return 0, 0 }

@@ -39,7 +39,7 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 	t := c.token()
 	c.announced.Store(true)
 	rep := &repetition{ending: make(chan struct{})}
-	r := t.OnCancel(func(cause error) { rep.run(func() { f(cause) }) })
+	r := t.OnCancel(func(cause error) { repeatUntil(rep.ending, func() { f(cause) }) })
 	c.callbacks = append(c.callbacks, callback{r, rep})
 	return func() {
 		rep.end()
@@ -47,18 +47,19 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 	}
 }
 
-func (r *repetition) run(f func()) {
+// repeatUntil calls f at growing intervals until it has received from ending.
+func repeatUntil(ending <-chan struct{}, f func()) {
 	pause := 50 * time.Microsecond
 	for {
 		select {
-		case <-r.ending: // before the first time, and when both were ready below
+		case <-ending: // before the first time, and when both were ready below
 			return
 		default:
 		}
 		f()
 		timer := time.NewTimer(pause)
 		select {
-		case <-r.ending:
+		case <-ending:
 			timer.Stop()
 			return
 		case <-timer.C:

@@ -35,6 +35,9 @@ var ErrStopped = errors.New("nativetest: stopped")
 // caller or global. A nil *Inside is not written.
 type Inside struct{ word atomic.Uint64 }
 
+// Set says that a fixture written in Go has entered.
+func (in *Inside) Set() { in.word.Store(1) }
+
 // Wait waits until the fixture has entered, yielding the processor.
 func (in *Inside) Wait() {
 	for in.word.Load() == 0 {

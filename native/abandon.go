@@ -72,7 +72,8 @@ func (a *abandon) reset() {
 // less, Do waits as long as it takes. Counting starts with the cancel, or here if
 // that has been; then the grace can't be changed any more. Inline always waits.
 //
-// Abandoning stops nothing. Until the function returns, the call keeps its
+// Abandoning stops nothing, and bounds nothing by itself: it is the pool that
+// fills up with calls that do not return. Until the function returns, the call keeps its
 // goroutine, its thread, its place in the pool, its flag's memory and eventfd, and its
 // callbacks: one may still start after Do has returned. So whatever the function or
 // its callbacks use belongs to the call until its clean-ups run (see

@@ -120,6 +120,27 @@ func TestAbandonAfter_optIn(t *testing.T) {
 	}
 	closePool(t, pools["taken back"])
 
+	// A clean-up comes too late to ask: the caller is about to be told the result.
+	late := &native.Pool{Size: 1}
+	for range 100 {
+		ctx, stop := context.WithCancelCause(t.Context())
+		v, err := native.DoIn(ctx, late, func(c *native.Call) (int, error) {
+			stop(errGone)
+			waitFlag(t, c)
+			c.Cleanup(func(late bool) {
+				c.AbandonAfter(1)
+				for range 100 {
+					runtime.Gosched()
+				}
+			})
+			return 7, nil
+		})
+		if v != 7 || err != nil {
+			t.Fatalf("asked for by a clean-up: %d, %v", v, err)
+		}
+	}
+	closePool(t, late)
+
 	// Inline can't return before C does.
 	ctx, stop := context.WithCancelCause(t.Context())
 	v, err := native.Inline(ctx, func(c *native.Call) (int, error) {

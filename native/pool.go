@@ -22,6 +22,9 @@ import (
 // [Do] uses the default pool, a zero Pool that is never closed. [Inline] uses none: its calls
 // are as many as the program has goroutines to block.
 //
+// A call must not wait for another call of the same pool, the default one
+// included: where such calls have taken all places, none gets on.
+//
 // A program that has more threads than [debug.SetMaxThreads] allows, 10,000 if
 // not set, dies; so the sizes of all pools together, and what else blocks threads,
 // should stay below that.

@@ -266,3 +266,18 @@ func TestPool_race(t *testing.T) {
 	t.Logf("%d made, %d cancelled (%d in the queue), %d turned away, %d waited", made.Load(), cancelled.Load(), s.Left, full.Load(), s.Waited)
 	closePool(t, p)
 }
+
+// N3: when DoIn returns, its request's token is free of it.
+func TestPool_returnsToken(t *testing.T) {
+	var p native.Pool
+	var tok cancel.Token
+	for range 3 {
+		ctx := cancel.NewContext(t.Context(), &tok)
+		if _, err := native.DoIn(ctx, &p, func(*native.Call) (int, error) { return 0, nil }); err != nil {
+			t.Error(err)
+		}
+		tok.Close()
+		tok.Reset() // panics if it is borrowed
+	}
+	closePool(t, &p)
+}

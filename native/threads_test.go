@@ -53,32 +53,32 @@ func TestPool_threads(t *testing.T) {
 	}
 }
 
-// flood makes n calls that sleep in C: without a pool until a cancel that never comes, so
-// that all are inside at once; with it for a moment, more of them than there are places.
+// flood makes n calls that sleep in C until all of them are there, inside or in
+// line.
 func flood(t *testing.T, pooled bool, n int) {
 	var open cancel.Token
 	gate := open.Flag().Pointer()
-	sleep := func() error {
-		nativetest.Sleep(gate, long, nil)
-		return nil
-	}
-	if pooled {
-		sleep = func() error {
-			_, err := native.Do(context.Background(), func(*native.Call) (int, error) {
-				return 0, nativetest.Sleep(gate, 5*time.Millisecond, nil)
-			})
-			return err
-		}
-	}
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			if err := sleep(); err != nil {
-				t.Error(err)
+			if !pooled {
+				nativetest.Sleep(gate, long, nil)
+				return
 			}
+			native.Do(context.Background(), func(*native.Call) (int, error) {
+				return 0, nativetest.Sleep(gate, long, nil)
+			})
 		})
 	}
-	wg.Wait() // the plain one does not get here
+	if !pooled {
+		wg.Wait() // does not get here
+	}
+	eventually(t, "all calls", func() bool {
+		s := native.ReadStats()
+		return s.Running+uint64(s.Queued) == uint64(n)
+	})
+	open.Cancel(nil)
+	wg.Wait()
 	s := native.ReadStats()
 	fmt.Printf("%d calls made, %d goroutines, %d waited for %v at most\n", s.Completed, s.Workers, s.Waited, s.WaitMax)
 }

@@ -14,6 +14,7 @@ type node struct {
 	next *node
 
 	f       func(error)   // nil if the node is free
+	child   *Token        // a link's: cancelled by Cancel itself, f is not called
 	handoff *node         // chain of nodes that Cancel is about to start
 	goid    uint64        // of the goroutine that runs f, once it does
 	ended   chan struct{} // made by the first goroutine that waits for f
@@ -37,7 +38,7 @@ func (t *Token) newNode(f func(error)) *node {
 // stale.
 func (t *Token) recycle(n *node) {
 	n.gen.Add(1)
-	n.f, n.handoff, n.goid, n.panic = nil, nil, 0, nil
+	n.f, n.child, n.handoff, n.goid, n.panic = nil, nil, nil, 0, nil
 	if n != &t.inline {
 		nodes.Put(n)
 	}

@@ -60,12 +60,17 @@ func (t *Token) Cancel(cause error) bool {
 	d := t.done.Load()
 	t.mu.Unlock()
 
+	cancelLinked(first, cause)
 	if d != nil {
 		d.cancel(cause)
 	}
 	for n := first; n != nil; {
 		next := n.handoff // n may be recycled as soon as its goroutine runs
-		go n.run(t, cause)
+		if n.child != nil {
+			t.ended(n, nil)
+		} else {
+			go n.run(t, cause)
+		}
 		n = next
 	}
 	return true

@@ -1,8 +1,10 @@
 package native
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hangup-go/hangup/cancel"
 )
@@ -24,13 +26,19 @@ type Call struct {
 
 	// A call on a goroutine of its own (see worker).
 	job    job
-	done   chan struct{}
+	worker *worker    // nil for Inline's
+	events chan event // room for both, so that nobody waits who sends
 	panic  *cancel.PanicError
 	goexit bool
+	ctx    context.Context // of a call in a pool of the program's own, for Close's report
+	since  time.Time       // the same
+
+	abandon  abandon
+	cleanups []func(late bool)
 }
 
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
-var calls = sync.Pool{New: func() any { return &Call{done: make(chan struct{}, 1)} }}
+var calls = sync.Pool{New: func() any { return &Call{events: make(chan event, 2)} }}
 
 // Flag returns the word that C reads to learn that the call is cancelled. Its
 // memory is valid until the function has returned, and shared with other calls
@@ -78,7 +86,7 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	t := c.token()
 	c.announced.Store(true)
 	r := t.OnCancel(f)
-	c.callbacks = append(c.callbacks, callback{r, nil})
+	c.callbacks = append(c.callbacks, callback{Registration: r})
 	return r
 }
 

@@ -27,23 +27,41 @@ import (
 //
 // Without cgo Do calls nothing and returns an error that matches
 // [errors.ErrUnsupported].
+//
+// Do takes a place in the default pool, see [Pool].
 func Do[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
-	c, err := enter(ctx)
+	return DoIn(ctx, &standard, fn)
+}
+
+// DoIn is [Do] in pool p, waiting for a place in it. Besides Do's, its errors match
+// [ErrPoolFull] or [ErrPoolClosed], if fn was not called for that reason, and
+// [ErrAbandoned] where that was asked for. A nil p is the default pool.
+//
+// It is a function, as Go's methods have no type parameters.
+func DoIn[T any](ctx context.Context, p *Pool, fn func(*Call) (T, error)) (T, error) {
+	var zero T
+	if p == nil {
+		p = &standard
+	}
+	c, err := p.enter(ctx)
 	if err != nil {
-		var zero T
 		return zero, err
 	}
 	j := jobOf[T](c)
 	j.fn = fn
-	workers.get().in <- c
-	<-c.done
+	p.crew.get(p).in <- c
+	if <-c.events == eventCancel {
+		if err := p.waitGrace(ctx, c); err != nil {
+			return zero, err // abandoned: c is the worker's
+		}
+	}
 
 	v, err := j.v, j.err
-	*j = typedJob[T]{}
-	p, goexit := c.panic, c.goexit
+	j.clear()
+	pan, goexit := c.panic, c.goexit
 	c.recycle()
-	if p != nil {
-		panic(p)
+	if pan != nil {
+		panic(pan)
 	}
 	if goexit {
 		runtime.Goexit()
@@ -56,6 +74,7 @@ func Do[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 type job interface {
 	run(*Call)
 	failed() bool
+	clear()
 }
 
 type typedJob[T any] struct {
@@ -83,3 +102,4 @@ func jobOf[T any](c *Call) *typedJob[T] {
 }
 
 func (j *typedJob[T]) failed() bool { return j.err != nil }
+func (j *typedJob[T]) clear()       { *j = typedJob[T]{} }

@@ -28,10 +28,18 @@ const long = time.Hour
 
 type doFunc = func(context.Context, func(*native.Call) (int, error)) (int, error)
 
-// bothWays runs a test with Do and with Inline: the guarantees are the same.
+// bothWays runs a test with Do and with Inline, and with DoIn, whose calls have tokens of
+// their own: the guarantees are the same.
 func bothWays(t *testing.T, test func(t *testing.T, do doFunc)) {
 	t.Run("Do", func(t *testing.T) { test(t, native.Do[int]) })
 	t.Run("Inline", func(t *testing.T) { test(t, native.Inline[int]) })
+	t.Run("DoIn", func(t *testing.T) {
+		p := &native.Pool{Name: t.Name()}
+		test(t, func(ctx context.Context, fn func(*native.Call) (int, error)) (int, error) {
+			return native.DoIn(ctx, p, fn)
+		})
+		closePool(t, p)
+	})
 }
 
 // contexts are the kinds of context a call can be under, each with the way to

@@ -24,14 +24,42 @@
 //     on the same handle.
 //   - N5 Not lost. A cancel between arming and entering C is seen: the flag stays
 //     set, and OnCancelRepeat repeats an edge until the call returns.
+//   - N6 Abandonment is opt-in, bounded and counted. Do waits for the function as
+//     long as it takes, unless [Call.AbandonAfter] or [Pool].Grace says otherwise; then
+//     it may return [ErrAbandoned], and the call keeps its goroutine, memory and place
+//     until C really returns. Its clean-ups run then.
+//   - N7 Bounded. A [Pool] bounds the calls inside C, queues more of them first come,
+//     first served up to a limit (then [ErrPoolFull]), and drains on Close.
 //   - N8 Signals stay inside. The signal of [Call.Interruptible] reaches a thread only
 //     while it is inside the function given to that; no handler of the program or of os/signal is disturbed.
 //   - N9 Panics and Goexit of the function reach the caller of Do.
+//   - N10 Handle lease. A [Handle] shared by calls is not freed while a call or one
+//     of its callbacks uses it.
+//
+// # Memory
+//
+// Who owns what, until when:
+//
+//   - The flag's word and eventfd are the library's. C may read them until the function
+//     has returned, abandoned or not, and until a clean-up of the call has.
+//   - What the function alone uses is the function's: a defer frees it.
+//   - What callbacks use as well is the call's: a [Call.Cleanup] frees it. After the
+//     function has returned a callback may still be running, and after Do has
+//     returned ErrAbandoned the function too; a clean-up runs after both.
+//   - The result is the caller's once Do has returned it. The result of an abandoned
+//     call is nobody's: a clean-up that is told it is late disposes of it.
+//   - What calls share is a [Handle]'s. [Handle.Use] leases it to the call, until after
+//     the call's clean-ups; Retire and Close free it when the last lease has ended.
+//   - What the function captures of Go's is kept from the collector until the function
+//     returns. It is shared with the caller then: after ErrAbandoned the caller must not
+//     write it.
 //
 // # Threads
 //
-// A goroutine that is inside C occupies an operating system thread. Do takes
-// its goroutines from a set of parked ones and starts more as needed; it does
-// not bound them. A Go program that has 10,000 threads dies, so a server should
-// bound what it admits.
+// A goroutine that is inside C occupies an operating system thread, and a Go
+// program that has 10,000 threads dies. Do takes its goroutines from a set of parked
+// ones, starts more as needed, and ends those that are idle. The default pool
+// has places for four fifths of the threads that the program may have; a flood
+// of blocked calls queues beyond. A server does well to give each engine a Pool of
+// a size that suits it.
 package native

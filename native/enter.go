@@ -7,8 +7,8 @@ import (
 )
 
 // enter admits a call under ctx. The error is for a ctx that is done: the call
-// is not to be made (N1).
-func enter(ctx context.Context) (*Call, error) {
+// is not to be made (N1). A call with a token of its own can be cancelled alone.
+func enter(ctx context.Context, own bool) (*Call, error) {
 	if !supported {
 		return nil, errNoCgo
 	}
@@ -20,10 +20,15 @@ func enter(ctx context.Context) (*Call, error) {
 		}
 		c := calls.Get().(*Call)
 		c.tok = t
+		if own {
+			c.own = followerOf(c)
+			c.tok = &c.own.own
+			c.own.link(ctx, t)
+		}
 		return c, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{Cause: context.Cause(ctx), ctxErr: err}
+	if ctx.Err() != nil {
+		return nil, notStarted(ctx)
 	}
 	c := calls.Get().(*Call)
 	c.own = followerOf(c)
@@ -36,17 +41,26 @@ func enter(ctx context.Context) (*Call, error) {
 
 // leave ends the call once its function has returned, on the same goroutine:
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
-// It returns the first panic of a callback.
+// It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
 	if c.announced.Load() {
 		p = c.joinCallbacks()
+	}
+	c.abandon.decide()
+	if len(c.cleanups) > 0 {
+		p = first(p, c.cleanUp())
+	}
+	if c.worker != nil {
+		c.worker.hide()
 	}
 	t, f := c.tok, c.own
 	c.tok, c.own = nil, nil
 	switch {
 	case f == nil:
 		t.Release()
-	case f.ctx != nil:
+	case f.parent != nil:
+		f.unlink()
+	case f.ctx != nil || f.own.Cancelled():
 		f.finish()
 	}
 	return p
@@ -54,7 +68,7 @@ func (c *Call) leave() (p *cancel.PanicError) {
 
 // joinCallbacks stops every callback and waits for those that run, without the
 // lock: a callback that is running may register another, hence the loop.
-func (c *Call) joinCallbacks() (first *cancel.PanicError) {
+func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 	for c.announced.Load() {
 		c.mu.Lock() // waits for an OnCancel that is under way
 		c.announced.Store(false)
@@ -65,13 +79,11 @@ func (c *Call) joinCallbacks() (first *cancel.PanicError) {
 			if cb.Stop() {
 				continue
 			}
-			if p := c.join(cb); first == nil {
-				first = p
-			}
+			p = first(p, c.join(cb))
 		}
 		c.joining = c.joining[:0]
 	}
-	return first
+	return p
 }
 
 // join waits for a callback that has started, if it has.
@@ -81,7 +93,7 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 			p = cancel.Recovered(v)
 		}
 	}()
-	if c.tok.Cancelled() {
+	if c.tok.Cancelled() && !cb.ours {
 		c.started++
 	}
 	if cb.repeat != nil {
@@ -103,15 +115,25 @@ func (c *Call) outcome(err error) error {
 // cancelled makes the error of a call that has been cancelled and said err.
 func (c *Call) cancelled(err error) error {
 	e := &Error{Cause: c.tok.Cause(), Err: err}
-	if f := c.own; f != nil {
-		e.ctxErr = f.ctx.Err()
-	} else {
+	switch f := c.own; {
+	case f == nil:
 		e.ctxErr = c.tok.Err()
+	case f.ctx != nil: // else it is the pool that has cancelled
+		e.ctxErr = f.ctx.Err()
 	}
 	return e
 }
 
 func (c *Call) recycle() {
 	c.started, c.panic, c.goexit = 0, nil, false
+	c.worker, c.ctx = nil, nil
+	c.abandon.reset()
 	calls.Put(c)
+}
+
+func first(p, q *cancel.PanicError) *cancel.PanicError {
+	if p != nil {
+		return p
+	}
+	return q
 }

@@ -13,3 +13,11 @@ func ArmNow() {
 	defer followers.mu.Unlock()
 	followers.look()
 }
+
+// PoolState returns what admission counts: calls that run or wait, and places
+// that were given back to nobody or are owed.
+func PoolState(p *Pool) (load int64, credit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.load.Load() &^ shutBit, p.credit
+}

@@ -33,6 +33,9 @@ type follower struct {
 	mu   sync.Mutex // held while arming
 	stop func() bool
 
+	parent *cancel.Token       // the request's, borrowed, where the context is governed by one
+	linked cancel.Registration // of own with it
+
 	fire  func()        // what AfterFunc calls
 	fired chan struct{} // one place: fire has been called and is done
 
@@ -74,6 +77,20 @@ func (f *follower) start(ctx context.Context) {
 	}
 }
 
+// link makes f's token follow t, which governs ctx and is borrowed until unlink.
+// The armer has no part in it: t's Cancel cancels f's token itself.
+func (f *follower) link(ctx context.Context, t *cancel.Token) {
+	f.ctx, f.from, f.parent = ctx, ctx, t
+	f.linked = t.Link(&f.own)
+}
+
+func (f *follower) unlink() {
+	f.linked.StopAndWait()
+	f.parent.Release()
+	f.parent, f.linked = nil, cancel.Registration{}
+	f.renew()
+}
+
 // deadline returns the deadline of the call's context, or zero.
 func (f *follower) deadline() (t time.Time) {
 	if f.from != nil {
@@ -89,6 +106,11 @@ func (f *follower) finish() {
 	if w&armed != 0 || !f.word.CompareAndSwap(w, w&^active) {
 		f.disarm()
 	}
+	f.renew()
+}
+
+// renew forgets the context and makes the token live. Nobody else can reach it.
+func (f *follower) renew() {
 	f.ctx, f.from = nil, nil
 	if f.own.Cancelled() {
 		f.own.Close()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/hangup-go/hangup/cancel"
 )
 
 // N3 and N4 where the armer meets a call's end: it arms whatever is active, all
@@ -58,4 +60,43 @@ func TestFollower_race(t *testing.T) {
 	close(stop)
 	<-stopped
 	t.Logf("%d calls, %d armed, %d cancelled", n, armedCalls, cancelled)
+}
+
+// N3 and N4 where the request's cancel meets the end of a call that is linked to
+// it: after unlink the call's token is live, whatever comes late.
+func TestFollower_linkRace(t *testing.T) {
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
+	gone := errors.New("gone")
+	f := newFollower()
+	next, done := make(chan *cancel.Token), make(chan struct{})
+	go func() {
+		for tok := range next {
+			tok.Cancel(gone)
+			done <- struct{}{}
+		}
+	}()
+	hit := 0
+	for i := range n {
+		tok := new(cancel.Token)
+		tok.Acquire()
+		f.link(context.Background(), tok)
+		next <- tok
+		for range i % 128 {
+			f.own.Completed() // a load: a little time
+		}
+		if f.own.Cancelled() {
+			hit++
+		}
+		f.unlink()
+		<-done
+		if f.own.Cancelled() {
+			t.Fatalf("call %d: cancelled after it was unlinked", i)
+		}
+		tok.Close()
+	}
+	close(next)
+	t.Logf("%d calls, %d cancelled", n, hit)
 }

@@ -7,7 +7,7 @@ import "context"
 // callers that have a goroutine to block. A panic of fn passes as it is; if a
 // callback has panicked as well, its panic follows.
 func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
-	c, err := enter(ctx)
+	c, err := enter(ctx, false)
 	if err != nil {
 		var zero T
 		return zero, err

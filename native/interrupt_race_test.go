@@ -106,7 +106,7 @@ func blockBriefly(i int) error {
 	case 1:
 		return nil
 	case 2:
-		return nativetest.Block(i%len(systemCalls), nil)
+		return nativetest.BlockIn(i%len(systemCalls), nil)
 	default:
 		return unix.Nanosleep(&unix.Timespec{Sec: 3600}, nil)
 	}

@@ -69,7 +69,7 @@ func TestInterruptible_systemCallsFromC(t *testing.T) {
 	for i, name := range nativetest.SystemCalls() {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			bothWays(t, func(t *testing.T, do doFunc) {
-				err := interrupted(t, do, func(in *nativetest.Inside) error { return nativetest.Block(i, in) })
+				err := interrupted(t, do, func(in *nativetest.Inside) error { return nativetest.BlockIn(i, in) })
 				if !errors.Is(err, syscall.EINTR) || !errors.Is(err, errGone) {
 					t.Error(err)
 				}

@@ -11,6 +11,7 @@ import (
 type callback struct {
 	cancel.Registration
 	repeat *repetition // nil: once
+	ours   bool        // not the user's: it is not counted
 }
 
 // A repetition ends when the function has returned, or earlier on request.
@@ -40,7 +41,7 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 	c.announced.Store(true)
 	rep := &repetition{ending: make(chan struct{})}
 	r := t.OnCancel(func(cause error) { repeatUntil(rep.ending, func() { f(cause) }) })
-	c.callbacks = append(c.callbacks, callback{r, rep})
+	c.callbacks = append(c.callbacks, callback{Registration: r, repeat: rep})
 	return func() {
 		rep.end()
 		r.StopAndWait()

@@ -1,6 +1,8 @@
 package native
 
-// Stats counts the calls made with [Do] since the program started.
+import "time"
+
+// Stats counts the calls of a pool since the program started.
 type Stats struct {
 	Started   uint64 // handed to a goroutine
 	Running   uint64 // of those, not yet returned
@@ -10,6 +12,19 @@ type Stats struct {
 	// CompletedDespiteCancel counts calls that were cancelled and returned a
 	// result all the same.
 	CompletedDespiteCancel uint64
+
+	// Abandoned counts calls that returned ErrAbandoned, Reclaimed those of them
+	// that have really returned since. The difference is running still, and
+	// counted there.
+	Abandoned, Reclaimed uint64
+	LatePanics           uint64 // panics of abandoned calls
+
+	Queued   int           // waiting for a place now
+	Waited   uint64        // calls that have waited for a place, and do not any more
+	WaitSum  time.Duration // how long, all together
+	WaitMax  time.Duration // and the longest
+	Left     uint64        // of those, cancelled while they waited
+	Rejected uint64        // came to a full or closed pool
 
 	Callbacks uint64 // callbacks of cancelled calls, less those that were prevented at their end
 	Workers   int    // goroutines, parked ones included
@@ -35,18 +50,32 @@ func (c *Call) ended() outcome {
 	}
 }
 
-// ReadStats returns the figures now. It takes a lock that Do takes too; read it
-// a few times a second at most.
-func ReadStats() Stats {
-	workers.mu.Lock()
-	defer workers.mu.Unlock()
-	s := workers.ended
-	for w := range workers.all {
-		s.add(w)
-	}
-	s.Running = s.Started - s.Completed - s.Cancelled - s.CompletedDespiteCancel
-	s.Workers = len(workers.all)
+// ReadStats returns the figures of the default pool, which [Do] uses. See
+// [Pool.Stats].
+func ReadStats() Stats { return standard.Stats() }
+
+// Stats returns the figures now. It takes locks that calls take too; read it a
+// few times a second at most.
+func (p *Pool) Stats() Stats {
+	s := p.crew.stats()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Queued = p.line.Len()
+	s.Waited, s.WaitSum, s.WaitMax = p.waited, p.waitSum, p.waitMax
+	s.Left, s.Rejected = p.left, p.rejected
 	return s
+}
+
+func (s *crew) stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := s.ended
+	for w := range s.all {
+		sum.add(w)
+	}
+	sum.Running = sum.Started - sum.Completed - sum.Cancelled - sum.CompletedDespiteCancel
+	sum.Workers = len(s.all)
+	return sum
 }
 
 func (s *Stats) add(w *worker) {

@@ -12,7 +12,11 @@ import (
 // them. It is not locked to a thread: a C call can't migrate, and a locked
 // hand-off costs twenty times as much.
 type worker struct {
-	in chan *Call // one place, so that a hand-off never waits; nil ends the worker
+	in   chan *Call // one place, so that a hand-off never waits; nil ends the worker
+	pool *Pool
+
+	mu  sync.Mutex
+	cur *Call // the call that Close may cancel; nil in the default pool
 
 	// Written by the worker alone, read by ReadStats.
 	started   atomic.Uint64
@@ -20,7 +24,7 @@ type worker struct {
 	callbacks atomic.Uint64
 }
 
-// crew is the set of workers. Idle ones are kept last in, first out, so that the
+// crew is the set of a pool's workers. Idle ones are kept last in, first out, so that the
 // ones at the bottom are the longest idle and can be ended.
 type crew struct {
 	mu    sync.Mutex
@@ -29,14 +33,15 @@ type crew struct {
 	low   int   // fewest idle workers since the last trim
 	ended Stats // of workers that are no more
 	timer *time.Timer
-}
+	shut  bool // the pool is closed: nobody is kept
 
-var workers = crew{all: make(map[*worker]struct{})}
+	cancelled atomic.Pointer[error] // the cause, once Close cancels what runs
+}
 
 // trimEvery is how long a worker may be idle, up to twice.
 const trimEvery = 5 * time.Second
 
-func (s *crew) get() *worker {
+func (s *crew) get(p *Pool) *worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.idle); n > 0 {
@@ -45,7 +50,10 @@ func (s *crew) get() *worker {
 		s.low = min(s.low, n-1)
 		return w
 	}
-	w := &worker{in: make(chan *Call, 1)}
+	w := &worker{in: make(chan *Call, 1), pool: p}
+	if s.all == nil {
+		s.all = make(map[*worker]struct{})
+	}
 	s.all[w] = struct{}{}
 	go w.loop()
 	return w
@@ -54,6 +62,10 @@ func (s *crew) get() *worker {
 func (s *crew) put(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.shut {
+		s.end(w)
+		return
+	}
 	s.idle = append(s.idle, w)
 	if s.timer == nil {
 		s.timer = time.AfterFunc(trimEvery, s.trim)
@@ -65,9 +77,7 @@ func (s *crew) trim() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.idle[:s.low] {
-		s.ended.add(w)
-		delete(s.all, w)
-		w.in <- nil // an idle worker's place is free: this never waits
+		s.end(w)
 	}
 	n := copy(s.idle, s.idle[s.low:])
 	clear(s.idle[n:])
@@ -80,6 +90,13 @@ func (s *crew) trim() {
 	s.timer.Reset(trimEvery)
 }
 
+// end ends a worker that has no call.
+func (s *crew) end(w *worker) {
+	s.ended.add(w)
+	delete(s.all, w)
+	w.in <- nil // its place is free: this never waits
+}
+
 func (w *worker) loop() {
 	for c := <-w.in; c != nil; c = <-w.in {
 		w.serve(c)
@@ -90,6 +107,7 @@ func (w *worker) loop() {
 // runtime.Goexit, ends up with the caller (N9).
 func (w *worker) serve(c *Call) {
 	w.started.Add(1)
+	w.show(c)
 	returned := false
 	defer func() {
 		if !returned {
@@ -102,21 +120,29 @@ func (w *worker) serve(c *Call) {
 		}
 		w.finish(c)
 	}()
+	if w.pool.Grace > 0 {
+		c.AbandonAfter(w.pool.Grace)
+	}
 	c.job.run(c)
 	returned = true
 }
 
 func (w *worker) finish(c *Call) {
 	o := c.ended()
-	if p := c.leave(); c.panic == nil {
-		c.panic = p
-	}
+	c.panic = first(c.panic, c.leave())
 	w.finished[o].Add(1)
 	if c.started > 0 {
 		w.callbacks.Add(uint64(c.started))
 	}
-	// The worker is free before its caller runs again: the caller's next call
-	// finds it.
-	workers.put(w)
-	c.done <- struct{}{}
+	late := c.abandon.late
+	if late {
+		w.pool.reclaim(c)
+	}
+	// The worker and its place are free before its caller runs again: the
+	// caller's next call finds them.
+	w.pool.crew.put(w)
+	w.pool.release()
+	if !late {
+		c.events <- eventDone
+	}
 }

@@ -33,9 +33,9 @@ func SystemCalls() (names []string) {
 	return names
 }
 
-// Block makes the i-th of the [SystemCalls] from C, once, where it blocks for good, and returns its
+// BlockIn makes the i-th of the [SystemCalls] from C, once, where it blocks for good, and returns its
 // error.
-func Block(i int, in *Inside) error {
+func BlockIn(i int, in *Inside) error {
 	switch errno := C.ht_block(C.int(i), unsafe.Pointer(in)); {
 	case errno < 0:
 		return errors.New("nativetest: could not be prepared")

@@ -7,6 +7,7 @@ package nativetest
 /*
 #cgo CFLAGS: -std=c11 -O2 -Wall -Wextra -Werror
 #include "fixtures.h"
+#include "stubborn.h"
 
 // Calls through function pointers that Go has as unsafe.Pointer.
 static int run_int(void *poll, void *user, uint64_t ns, void *inside) {
@@ -130,6 +131,22 @@ func Deadline(p unsafe.Pointer) int64 { return int64(C.ht_deadline(p)) }
 
 // Now is hangup_now.
 func Now() int64 { return int64(C.ht_now()) }
+
+// A Block is memory from malloc, owned by its maker, who frees it when no Stubborn
+// can be under way.
+type Block struct{ b *C.ht_block }
+
+// NewBlock returns a block.
+func NewBlock() Block { return Block{C.ht_block_new()} }
+
+// Free frees the block.
+func (b Block) Free() { C.ht_block_free(b.b) }
+
+// Stubborn ignores every cancel: it reads b now and then until the word at until
+// is set, for d at most. It reports whether b was as it should be at the end.
+func Stubborn(b Block, until unsafe.Pointer, d time.Duration, in *Inside) (intact bool) {
+	return C.ht_stubborn(b.b, until, C.uint64_t(d), unsafe.Pointer(in)) == C.ht_block_sum
+}
 
 // An Engine has a cancel function to be called from another thread. It is owned
 // by its maker, who frees it when no Run and no Cancel can be under way.

@@ -1,0 +1,5 @@
+//go:build asan
+
+package native_test
+
+const asanEnabled = true

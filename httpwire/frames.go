@@ -48,7 +48,9 @@ func (c *frameConn) Read(p []byte) (int, error) {
 // Write looks for the server's own resets before they go out: the client may
 // react to one by leaving.
 func (c *frameConn) Write(p []byte) (int, error) {
-	c.pings.write(p)
+	if c.pings.write(p) {
+		c.http2.failedByUs()
+	}
 	for b := p; len(b) > 0; {
 		var id uint32
 		var ok bool

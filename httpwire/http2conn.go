@@ -23,6 +23,7 @@ type http2Conn struct {
 	gone   bool
 	ev     wire.Event
 	closed bool // by the server
+	failed bool // by the server, which has said so and answers nobody any more
 }
 
 // anonymous is the first of the ids for requests whose stream is not known.
@@ -41,7 +42,7 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 		c.sinks = make(map[uint64]wire.Sink)
 	}
 	c.sinks[id] = s
-	ev, gone := c.ev, c.gone
+	ev, gone, failed := c.ev, c.gone, c.failed
 	if id < anonymous {
 		if code, ok := c.early.attach(uint32(id)); ok {
 			ev, gone = resetEvent(code), true
@@ -50,6 +51,9 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 	c.mu.Unlock()
 	if gone {
 		s.Gone(ev)
+	}
+	if w, ok := s.(*watch); ok && failed {
+		w.complete()
 	}
 	return id
 }
@@ -64,6 +68,10 @@ func (c *http2Conn) Detach(id uint64, _ wire.Sink) {
 // not known, a reset that belongs to nobody else.
 func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	c.mu.Lock()
+	if c.failed {
+		c.mu.Unlock()
+		return c.reason(), false // whatever the client did then
+	}
 	ev, gone := c.ev, c.gone
 	if !gone && id > anonymous && c.early.claim() {
 		ev, gone = wire.Event{Kind: wire.StreamReset, Source: wire.Frame}, true
@@ -87,7 +95,7 @@ func (c *http2Conn) reason() wire.Event {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed || c.failed {
 		return wire.Event{Kind: wire.ServerClosed}
 	}
 	return wire.Event{}
@@ -129,6 +137,20 @@ func (c *http2Conn) resetByUs(id uint32) {
 	}
 }
 
+// failedByUs is told of a GOAWAY with an error to the client: none of its requests
+// gets any more of its response, and it may leave.
+func (c *http2Conn) failedByUs() {
+	c.mu.Lock()
+	c.failed = true
+	sinks := c.sinksLocked()
+	c.mu.Unlock()
+	for _, s := range sinks {
+		if w, ok := s.(*watch); ok {
+			w.complete()
+		}
+	}
+}
+
 // note takes an error of the connection as evidence, if it is.
 func (c *http2Conn) note(err error, source uint8) {
 	ev, ok := classify(err, source)
@@ -166,12 +188,17 @@ func (c *http2Conn) end(ev wire.Event) {
 		return
 	}
 	c.gone, c.ev = true, ev
-	sinks := make([]wire.Sink, 0, len(c.sinks))
-	for _, s := range c.sinks {
-		sinks = append(sinks, s)
-	}
+	sinks := c.sinksLocked()
 	c.mu.Unlock()
 	for _, s := range sinks {
 		s.Gone(ev)
 	}
+}
+
+func (c *http2Conn) sinksLocked() []wire.Sink {
+	sinks := make([]wire.Sink, 0, len(c.sinks))
+	for _, s := range c.sinks {
+		sinks = append(sinks, s)
+	}
+	return sinks
 }

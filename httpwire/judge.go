@@ -60,7 +60,7 @@ func (t *tcp) endedAbove(cause error) bool {
 func (t *tcp) evidence() (wire.Event, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.gone && !t.closed && !t.mayClose() {
+	if !t.gone && !t.closed {
 		t.lookLocked()
 	}
 	return t.ev, t.gone

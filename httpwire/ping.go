@@ -50,7 +50,8 @@ func (p *pings) read(n int, err error) {
 
 // write is told of what is about to be written: before, as the answer may come
 // before the Write returns.
-func (p *pings) write(b []byte) {
+// It reports whether a GOAWAY with an error is in it.
+func (p *pings) write(b []byte) (failed bool) {
 	p.writing.Store(true)
 	for len(b) > 0 {
 		var f uint8
@@ -60,8 +61,10 @@ func (p *pings) write(b []byte) {
 			p.asked.Store(true)
 		case frameGoAway:
 			p.over.Store(true)
+			failed = failed || p.scan.code != 0
 		}
 	}
+	return failed
 }
 
 // wrote is told of the outcome of each Write. A WriteByteTimeout that has passed
@@ -90,14 +93,16 @@ const (
 	framePing   = 6 // RFC 9113, 6.7
 	frameGoAway = 7 // RFC 9113, 6.8
 	flagAck     = 1
+	goAwayLen   = 8 // the least
 )
 
 // pingScanner finds PING frames that ask, and GOAWAY frames, in a stream of frames
-// that comes in pieces of any size. It looks at headers only.
+// that comes in pieces of any size. It looks at headers, and at a GOAWAY's code.
 type pingScanner struct {
-	buf  [frameHeaderLen]byte
+	buf  [frameHeaderLen + goAwayLen]byte
 	have int    // bytes of buf
 	skip uint32 // bytes of payload to come
+	code uint32 // of the GOAWAY found last
 }
 
 // next consumes some of b, and returns the rest, and the type of a frame that was
@@ -108,14 +113,27 @@ func (s *pingScanner) next(b []byte) (rest []byte, found uint8) {
 		s.skip -= uint32(n)
 		return b[n:], 0
 	}
-	n := copy(s.buf[s.have:], b)
+	want := frameHeaderLen
+	if s.have >= frameHeaderLen {
+		want += goAwayLen // only a GOAWAY is kept beyond its header
+	}
+	n := copy(s.buf[s.have:want], b)
 	s.have += n
-	if s.have == frameHeaderLen {
-		s.have = 0
-		s.skip = binary.BigEndian.Uint32(s.buf[:]) >> 8
-		if typ := s.buf[3]; typ == frameGoAway || typ == framePing && s.buf[4]&flagAck == 0 {
+	length := binary.BigEndian.Uint32(s.buf[:]) >> 8
+	switch s.have {
+	case frameHeaderLen:
+		typ := s.buf[3]
+		if typ == frameGoAway && length >= goAwayLen {
+			break
+		}
+		s.skip, s.have = length, 0
+		if typ == framePing && s.buf[4]&flagAck == 0 {
 			found = typ
 		}
+	case frameHeaderLen + goAwayLen:
+		s.skip, s.have = length-goAwayLen, 0
+		s.code = binary.BigEndian.Uint32(s.buf[frameHeaderLen+4:])
+		found = frameGoAway
 	}
 	return b[n:], found
 }

@@ -92,11 +92,13 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
 		t.token = theMonitor.add(t)
 	}
-	gone, ev, level := t.gone, t.ev, t.end.level
+	gone, ev, level, closed := t.gone, t.ev, t.end.level, t.closed
 	t.mu.Unlock()
 	switch {
 	case gone:
 		s.Gone(ev)
+	case closed:
+		s.Ended(t.reason()) // by us, before closing had anybody to tell
 	case level != 0:
 		t.ask(s, level) // the input ended before this request began
 	}
@@ -108,12 +110,16 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 
 func (t *tcp) Detach(_ uint64, s wire.Sink) {
 	t.mu.Lock()
-	if t.cur == s {
-		t.cur = nil
+	if t.cur != s {
+		// A handler that http.TimeoutHandler left behind: the connection may
+		// serve the next request by now, and be read ahead for that one.
+		t.mu.Unlock()
+		return
 	}
+	t.cur = nil
+	t.stopAhead() // with mu held: the next Attach starts it after this
 	orphan := t.orphan
 	t.mu.Unlock()
-	t.stopAhead()
 	if orphan {
 		t.closing()
 	}
@@ -145,7 +151,9 @@ func (t *tcp) lookLocked() {
 		return
 	}
 	ev, ok := stateEvidence(t.raw)
-	if !ok || t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
+	// mayClose comes after the state: what it does not know of yet has not been
+	// sent when the state was read, so the state is no reaction to it.
+	if !ok || t.mayClose() || t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
 		return // kqueue shows our own shutdown like the peer's
 	}
 	t.keepLocked(ev)
@@ -240,9 +248,7 @@ func (t *tcp) closing() {
 		t.mu.Unlock()
 		return
 	}
-	if !t.mayClose() {
-		t.lookLocked()
-	}
+	t.lookLocked()
 	t.closed = true
 	if t.token != 0 {
 		theMonitor.remove(t)

@@ -19,7 +19,7 @@
 //     callback itself it returns at once.
 //   - C6 Flag first. The flag word is set, and its eventfd made readable and its
 //     futex waiters woken, inside Cancel, before Done is closed and before any
-//     callback starts. (The C side of the futex is not published yet.)
+//     callback starts. (The C side is native/hangup.h.)
 //   - C7 Isolation. Each callback has a goroutine of its own. A slow, blocked or
 //     panicking one delays no other; its panic reaches the goroutine that waits
 //     in StopAndWait or Drain, with its stack.

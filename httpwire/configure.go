@@ -14,7 +14,9 @@ import (
 // Configure prepares srv to notice that its clients leave. It wraps srv's
 // Handler, ConnContext, ConnState and the HTTP/2 entries of TLSNextProto, and is
 // the last step before serving: what is set in srv afterwards is either ignored
-// or undoes it, except that Handler may be wrapped once more. A server that was configured before is left as it is.
+// or undoes it, except that Handler may be wrapped once more. A server that was configured before, with the same options, is
+// left as it is; other options are an error. Configure must not be called while srv is serving.
+// It panics if srv is nil.
 //
 // HTTP/2 is set up as srv would do it itself (Protocols, TLSNextProto and GODEBUG
 // http2server count), or by golang.org/x/net/http2.ConfigureServer, called before.
@@ -30,12 +32,15 @@ func Configure(srv *http.Server, opts *Options) error {
 	if h == nil {
 		h = http.DefaultServeMux
 	}
-	if _, ok := h.(*configured); ok {
-		return nil
-	}
 	o, err := opts.checked()
 	if err != nil {
 		return err
+	}
+	if c, ok := h.(*configured); ok {
+		if c.opts != *o {
+			return errors.New("httpwire: the server has been configured before, with other options")
+		}
+		return nil
 	}
 	sendPings(srv, o.PeerTimeout)
 	if err := setUpHTTP2(srv); err != nil {
@@ -46,12 +51,15 @@ func Configure(srv *http.Server, opts *Options) error {
 	wrapConnState(srv, &bare)
 	wrapLateConnState(srv)
 	wrapNextProtos(srv)
-	srv.Handler = &configured{Handler(h)}
+	srv.Handler = &configured{Handler(h), *o}
 	return nil
 }
 
 // configured marks the handler of a configured server.
-type configured struct{ http.Handler }
+type configured struct {
+	http.Handler
+	opts Options
+}
 
 // wrapConnContext makes requests find their TCP connection.
 func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {

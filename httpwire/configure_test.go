@@ -155,3 +155,13 @@ func TestListenAndServe(t *testing.T) {
 		t.Error("no error for a missing certificate")
 	}
 }
+
+// A second Configure with other options, or with bad ones, says so.
+func TestConfigure_otherOptions(t *testing.T) {
+	srv := &http.Server{}
+	must(t, httpwire.Configure(srv, &httpwire.Options{BodyReadAhead: 1}))
+	must(t, httpwire.Configure(srv, &httpwire.Options{BodyReadAhead: 1}))
+	if httpwire.Configure(srv, nil) == nil || httpwire.Configure(srv, &httpwire.Options{BodyReadAhead: -1}) == nil {
+		t.Error("other options were dropped in silence")
+	}
+}

@@ -11,6 +11,8 @@ import (
 // leaves, nor when the handler returns, and it has no deadline. It is done when
 // the server's base context is (http.Server's BaseContext, as ConnContext left
 // it), with that context's cause, and so never on a server without one that ends.
+// Give it a cause that [Status] knows: context.WithCancelCause, cancelled with
+// [ErrBaseContext]. Server.Shutdown does not wait for detached work.
 //
 // Only work that is given this context is detached: r.Context() and the callbacks
 // of [OnDisconnect] stay what they are. On HTTP/3, whose server has no base context

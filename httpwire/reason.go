@@ -23,7 +23,8 @@ var (
 
 	// ErrServerDeadline says that a deadline of the server's or the handler's
 	// passed: ReadTimeout, WriteTimeout, http.ResponseController. The cause matches
-	// os.ErrDeadlineExceeded too. On HTTP/2 it is what remains where such a
+	// os.ErrDeadlineExceeded too. A deadline is noticed by the read or the write that
+	// meets it: on HTTP/1 a handler that does neither may not be told. On HTTP/2 it is what remains where such a
 	// deadline was set and nothing else is known.
 	ErrServerDeadline error = &reason{"httpwire: server's deadline passed", os.ErrDeadlineExceeded, nil}
 
@@ -87,14 +88,15 @@ func baseReason(base context.Context) (wire.Event, bool) {
 //
 //   - 200 if err is nil;
 //   - 499 (nginx's "client closed request"; not a code of RFC 9110) if the client
-//     has left, or if err is context.Canceled and says no more: nobody will read it;
+//     has left, or if err matches context.Canceled and nothing else of this list;
 //   - 503 if this end stopped: [ErrServerClosed], [ErrBaseContext];
 //   - 504 if a deadline passed: context.DeadlineExceeded, os.ErrDeadlineExceeded,
 //     [ErrServerDeadline];
 //   - 500 for all other errors.
 //
-// An error that is several of these is the first that this list names; an error
-// of a cancelled request is never a 200.
+// An error that is several of these is the first that this list names. Every error
+// that is not nil is at least a 499. Status is about work for the request: an error of reading
+// its body or writing its answer says less than context.Cause(r.Context()) does.
 func Status(err error) int {
 	switch {
 	case err == nil:

@@ -36,6 +36,19 @@
 //   - N10 Handle lease. A [Handle] shared by calls is not freed while a call or one
 //     of its callbacks uses it.
 //
+// # The C side
+//
+// C code reads the flag's word as it is, by a ready-made callback ([PollInt] and the
+// other Poll functions), or with hangup.h, a header for C11 and C++17 to copy next to your code:
+//
+//	cp "$(go list -m -f '{{.Dir}}' github.com/hangup-go/hangup)/native/hangup.h" .
+//
+// It has hangup_cancelled, hangup_expired, which looks at the deadline of the call's
+// context as well, and hangup_wait, which sleeps until then. C that stops at the deadline returns
+// an error of its own, as after a cancel: Do makes it one that matches
+// [context.DeadlineExceeded]. Code that waits in poll or epoll has [Call.EventFD], and
+// a blocking system call [Call.Interruptible].
+//
 // # Memory
 //
 // Who owns what, until when:

@@ -106,10 +106,16 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 // outcome makes the error of Do from what the function said. It is called before
 // leave, so that a cancel which comes later can't be blamed.
 func (c *Call) outcome(err error) error {
-	if err == nil || !c.tok.Cancelled() {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case c.tok.Cancelled():
+		return c.cancelled(err)
+	case c.own != nil && c.own.late():
+		// C has looked at the deadline by itself, and Go's timer is yet to come.
+		return &Error{Cause: context.DeadlineExceeded, Err: err, ctxErr: context.DeadlineExceeded}
 	}
-	return c.cancelled(err)
+	return err
 }
 
 // cancelled makes the error of a call that has been cancelled and said err.

@@ -99,6 +99,12 @@ func (f *follower) deadline() (t time.Time) {
 	return t
 }
 
+// late reports whether the deadline of the call's context has passed.
+func (f *follower) late() bool {
+	t := f.deadline()
+	return !t.IsZero() && !time.Now().Before(t)
+}
+
 // finish returns when no end of the context can reach f's token any more, and
 // makes the token live for the next call.
 func (f *follower) finish() {

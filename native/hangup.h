@@ -1,8 +1,9 @@
 /*
  * hangup.h: the C side of a flag of github.com/hangup-go/hangup.
  *
- * Self-contained: C11 or C++17, gcc or clang. Copy it next to your code, or
- * include it from the Go module. What needs a clock or a system call is there
+ * Self-contained: C11 or C++17, gcc or clang. Copy it next to your code:
+ *   cp "$(go list -m -f '{{.Dir}}' github.com/hangup-go/hangup)/native/hangup.h" .
+ * What needs a clock or a system call is there
  * unless the compiler is strict (-std=c11 and no _GNU_SOURCE or _DEFAULT_SOURCE
  * before the first include). A flag is what Go's Flag.Pointer returns. It
  * belongs to a Go call: it is valid until the function given to native.Do has
@@ -31,7 +32,7 @@
 extern "C" {
 #endif
 
-/* The memory behind a flag: 256 bytes, aligned to 128. Go writes the first part
+/* The memory behind a flag, the part that is of interest here, aligned to 128. Go writes the first part
  * once, when it cancels; C writes nothing but waiters, in hangup_wait. */
 typedef struct hangup_flag {
 	uint64_t word;     /* 0, then 1 for good */
@@ -79,13 +80,22 @@ static inline bool hangup_expired(const void *flag) {
 	return d != INT64_MAX && hangup_now() >= d;
 }
 
-/* Sleeps until the call is cancelled, or for timeout nanoseconds; negative: without
- * limit. Returns whether it is cancelled. It may return false early, as after a
- * signal handler: call it in a loop. A timeout of 0 is hangup_cancelled. */
+/* Sleeps until the call is cancelled or its deadline has passed, or for timeout
+ * nanoseconds; negative: without a limit of its own. Returns whether it is cancelled. It may
+ * return false early, as after a signal handler, and does at the deadline: call it in a
+ * loop, with hangup_expired. A timeout of 0 is hangup_cancelled. */
 static inline bool hangup_wait(void *flag, int64_t timeout) {
 	hangup_flag *f = (hangup_flag *)flag;
+	int64_t deadline = hangup_deadline(f);
 	if (hangup_cancelled(f) || timeout == 0)
 		return hangup_cancelled(f);
+	if (deadline != INT64_MAX) {
+		int64_t left = deadline - hangup_now();
+		if (left <= 0)
+			return hangup_cancelled(f);
+		if (timeout < 0 || timeout > left)
+			timeout = left;
+	}
 	struct timespec t = {0, 0};
 	t.tv_sec = (time_t)(timeout / 1000000000);
 	t.tv_nsec = (long)(timeout % 1000000000);

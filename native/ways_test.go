@@ -177,3 +177,28 @@ func TestFlag_expired(t *testing.T) {
 		t.Error("not expired long after the deadline")
 	}
 }
+
+// N2: C that has honoured the deadline by itself is told from C that failed, also
+// where it was ahead of Go's timer.
+func TestDo_deadlineInC(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("C is not told of deadlines")
+	}
+	bothWays(t, func(t *testing.T, do doFunc) {
+		for _, wait := range []func(unsafe.Pointer, time.Duration, *nativetest.Inside) error{nativetest.UntilExpired, nativetest.SleepUntilExpired} {
+			ctx, stop := context.WithTimeout(context.Background(), 5*time.Millisecond)
+			_, err := do(ctx, func(c *native.Call) (int, error) { return 0, wait(c.Flag().Pointer(), long, nil) })
+			stop()
+			var ne *native.Error
+			if !errors.As(err, &ne) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, nativetest.ErrStopped) {
+				t.Errorf("got %v, want an Error with the deadline and what C said", err)
+			}
+		}
+		failed := errors.New("failed")
+		ctx, stop := context.WithTimeout(context.Background(), time.Hour)
+		defer stop()
+		if _, err := do(ctx, func(*native.Call) (int, error) { return 0, failed }); err != failed {
+			t.Errorf("before the deadline: %v, want %v", err, failed)
+		}
+	})
+}

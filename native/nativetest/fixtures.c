@@ -157,6 +157,17 @@ int ht_until_expired(void *flag, uint64_t ns, void *inside) {
 	return 0;
 }
 
+int ht_sleep_until_expired(void *flag, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns;
+	enter(inside);
+	do {
+		if (hangup_expired(flag))
+			return 1;
+		hangup_wait(flag, -1);
+	} while (now() < end);
+	return 0;
+}
+
 int64_t ht_deadline(void *flag) { return hangup_deadline(flag); }
 
 int64_t ht_now(void) { return hangup_now(); }

@@ -126,6 +126,12 @@ func UntilExpired(p unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.ht_until_expired(p, C.uint64_t(d), unsafe.Pointer(in)))
 }
 
+// SleepUntilExpired sleeps in C, with hangup_wait without a limit, until
+// hangup_expired of the flag at p, for d at most.
+func SleepUntilExpired(p unsafe.Pointer, d time.Duration, in *Inside) error {
+	return stopped(C.ht_sleep_until_expired(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
 // Deadline is hangup_deadline of the flag at p: nanoseconds on the clock of Now.
 func Deadline(p unsafe.Pointer) int64 { return int64(C.ht_deadline(p)) }
 

@@ -39,6 +39,9 @@ int ht_poll_fd(int fd, uint64_t ns, void *inside);
 /* Computes until hangup_expired says so (1), or for ns (0). */
 int ht_until_expired(void *flag, uint64_t ns, void *inside);
 
+/* Sleeps with hangup_wait, without a limit, until hangup_expired says so (1), or for ns (0). */
+int ht_sleep_until_expired(void *flag, uint64_t ns, void *inside);
+
 /* hangup_deadline and hangup_now. */
 int64_t ht_deadline(void *flag);
 int64_t ht_now(void);

@@ -33,8 +33,8 @@ import (
 //   - expired: the deadline has passed, which is the business of those who read
 //     with it. Ours reads on without one, as the client may still leave.
 //
-// ahead.mu is a leaf, but for the lock inside a connection's SetDeadline. No Read
-// is called with it held.
+// ahead.mu may be taken with tcp.mu held, and is a leaf but for the lock inside a
+// connection's SetDeadline. No Read is called with it held.
 type ahead struct {
 	below net.Conn
 	tcp   *tcp

@@ -216,7 +216,9 @@ func (t *tcp) take(ev wire.Event) {
 // believe makes ev the evidence, and tells the current request.
 func (t *tcp) believe(ev wire.Event) {
 	t.mu.Lock()
-	if !t.gone && t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
+	ours := t.readShut && (ev.Kind == wire.Closed || t.writeShut) ||
+		t.writeShut && !t.unix && ev.Kind == wire.WriteFailed // EPIPE: we have shut it ourselves
+	if !t.gone && ours {
 		t.mu.Unlock()
 		return
 	}

@@ -195,23 +195,25 @@ func (c *Call) Cleanup(f func(late bool)) {
 	c.cleanups = append(c.cleanups, f)
 }
 
-// cleanUp runs the clean-ups, those that they register as well, and joins
-// callbacks registered meanwhile.
+// cleanUp runs the clean-ups, those that they register as well. No callback that
+// one registers runs beside the next one: and it may register clean-ups too.
 func (c *Call) cleanUp() (p *cancel.PanicError) {
-	for {
-		c.mu.Lock()
-		n := len(c.cleanups)
-		if n == 0 {
-			c.mu.Unlock()
-			break
-		}
-		f := c.cleanups[n-1]
-		c.cleanups[n-1] = nil
-		c.cleanups = c.cleanups[:n-1]
-		c.mu.Unlock()
+	for f := c.lastCleanup(); f != nil; f = c.lastCleanup() {
 		p = first(p, caught(f, c.abandon.late))
+		p = first(p, c.joinCallbacks())
 	}
-	return first(p, c.joinCallbacks())
+	return p
+}
+
+// lastCleanup takes the last clean-up off the list.
+func (c *Call) lastCleanup() (f func(late bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.cleanups); n > 0 {
+		f, c.cleanups[n-1] = c.cleanups[n-1], nil
+		c.cleanups = c.cleanups[:n-1]
+	}
+	return f
 }
 
 func caught(f func(bool), late bool) (p *cancel.PanicError) {

@@ -58,15 +58,32 @@ func (p *Pool) acquire(ctx context.Context) error {
 		p.turnAway(n)
 		return p.closedError()
 	}
-	if err := ctx.Err(); err != nil {
-		p.leave()
-		return notStarted(ctx)
+	done, err := p.look(ctx)
+	if err != nil {
+		return err
 	}
 	w, err := p.lineUp()
 	if w == nil {
 		return err
 	}
-	return p.await(ctx, w)
+	return p.await(ctx, done, w)
+}
+
+// look asks ctx, before it is in line, for all that waiting takes: a foreign context
+// may panic, and must not keep its place then.
+func (p *Pool) look(ctx context.Context) (done <-chan struct{}, err error) {
+	stays := false
+	defer func() {
+		if !stays {
+			p.leave()
+		}
+	}()
+	if ctx.Err() != nil {
+		return nil, notStarted(ctx)
+	}
+	done = ctx.Done()
+	stays = true
+	return done, nil
 }
 
 // turnAway undoes the acquire that brought load to n, as p is closed.
@@ -104,11 +121,11 @@ func (p *Pool) lineUp() (*waiter, error) {
 	return w, nil
 }
 
-func (p *Pool) await(ctx context.Context, w *waiter) error {
+func (p *Pool) await(ctx context.Context, done <-chan struct{}, w *waiter) error {
 	start := time.Now()
 	select {
 	case <-w.ready:
-	case <-ctx.Done():
+	case <-done:
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -191,8 +191,11 @@ void hangup_section_leave(hangup_section *s) {
 		pause_a_little(tries);
 	/* Every signal has been sent: it is handled at our next system call. */
 	for (int tries = 0; load(&s->acked) != load(&s->sent); tries++) {
+		uintptr_t owner;
 		pause_a_little(tries);
 		take_blocked(s);
+		if (installed(&owner))
+			break; /* taken from us with the signal on its way: it is never ours to handle */
 	}
 	innermost = s->outer;
 	if (s->blocked)

@@ -80,14 +80,17 @@ func readMostThreads() int64 {
 // enter makes a call of p's, once there is a place for it. Unlike a call in the
 // default pool, one in a pool that can be closed has a token of its own, so that
 // Close cancels it and nothing else of the same request (N4).
-func (p *Pool) enter(ctx context.Context) (*Call, error) {
+func (p *Pool) enter(ctx context.Context) (c *Call, err error) {
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if c == nil { // an error, or a panic of ctx: it is foreign, or nil
+			p.release()
+		}
+	}()
 	own := p != &standard
-	c, err := enter(ctx, own)
-	if err != nil {
-		p.release()
+	if c, err = enter(ctx, own); err != nil {
 		return nil, err
 	}
 	if own {

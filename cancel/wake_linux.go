@@ -34,8 +34,8 @@ var lowHalf = func() int {
 }()
 
 func (s *slot) signalEventFD() {
-	one := [8]byte{1, 1, 1, 1, 1, 1, 1, 1} // any non-zero value, whatever the byte order
-	unix.Write(int(s.eventfd-1), one[:])   // fails only if readable already
+	one := uint64(1) // raw, see wake; fails only if readable already
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(s.eventfd-1), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
 func (s *slot) openEventFD() (int, error) {
@@ -63,6 +63,10 @@ func (s *slot) drainEventFD() {
 // monotonic returns t on the clock that C reads, CLOCK_MONOTONIC, in nanoseconds:
 // at least 1. Go's own monotonic clock is the same one from another start.
 func monotonic(t time.Time) int64 {
+	if t != t.Round(0) { // a monotonic reading: no look at the clock, and the same answer each time
+		d := int64(t.Sub(clockStart.time))
+		return max(clockStart.ns+min(d, math.MaxInt64-clockStart.ns), 1)
+	}
 	d := time.Until(t)
 	now := int64(time.Since(clockStart.time)) + clockStart.ns
 	if int64(d) > math.MaxInt64-now {

@@ -65,6 +65,11 @@ func (f *follower) start(ctx context.Context) {
 	f.from = ctx
 	if f.ctx = cancel.Standard(ctx); f.ctx == nil {
 		f.ctx = ctx
+		defer func() {
+			if f.stop == nil { // ctx has panicked: the next call must not see it
+				f.ctx, f.from = nil, nil
+			}
+		}()
 		f.stop = context.AfterFunc(ctx, f.fire)
 		f.word.Store(f.word.Load() + generation | active | armed)
 		return

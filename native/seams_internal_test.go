@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // cancelledCall runs f as a call that has been cancelled.
@@ -127,3 +128,29 @@ func TestDoIn_contextPanics(t *testing.T) {
 		}
 	}
 }
+
+// N4: a context that panics leaves nothing of its own to the next call.
+func TestInline_contextPanicsLate(t *testing.T) {
+	far, stop := context.WithTimeout(context.Background(), time.Hour)
+	defer stop()
+	for range 100 {
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = Inline(afterFuncPanics{far}, func(*Call) (int, error) { return 0, nil })
+		}()
+		_, err := Inline(context.Background(), func(c *Call) (int, error) {
+			if c.own != nil && !c.own.deadline().IsZero() {
+				t.Error("the deadline of an earlier call")
+			}
+			return 0, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type afterFuncPanics struct{ context.Context }
+
+func (afterFuncPanics) Value(any) any                { return nil } // not the standard library's
+func (afterFuncPanics) AfterFunc(func()) func() bool { panic("AfterFunc") }

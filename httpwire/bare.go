@@ -15,21 +15,24 @@ type bareConns struct {
 
 // add returns the evidence for c, nil where there can be none.
 func (b *bareConns) add(c net.Conn) *tcp {
-	below := c
-	for {
-		nc, ok := below.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		below = nc.NetConn()
-	}
 	t := &tcp{bare: true}
-	t.bind(below)
+	t.bind(lowest(c))
 	if t.raw == nil || !theMonitor.works() || !reflect.TypeOf(c).Comparable() {
 		return nil
 	}
 	b.m.Store(c, t)
 	return t
+}
+
+// lowest returns the connection below all that c is wrapped in.
+func lowest(c net.Conn) net.Conn {
+	for {
+		w, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = w.NetConn()
+	}
 }
 
 // forget is called when c is closed or hijacked.

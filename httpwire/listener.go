@@ -70,8 +70,6 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	}
 	if err != nil {
 		c.tcp.note(err, wire.ReadErr)
-	} else {
-		c.tcp.input()
 	}
 	return n, err
 }

@@ -60,13 +60,7 @@ func limitSilence(c net.Conn, t time.Duration) {
 	if t == 0 {
 		return
 	}
-	for {
-		w, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		c = w.NetConn()
-	}
+	c = lowest(c)
 	p := patienceOf(t)
 	if k, ok := c.(interface {
 		SetKeepAliveConfig(net.KeepAliveConfig) error

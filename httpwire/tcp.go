@@ -27,8 +27,8 @@ import (
 // TLS: a close_notify ends the input above TCP, often before the FIN comes. The
 // evidence for it is that net/http cancelled the request on an open connection
 // whose every TCP error we have seen, none of them: local says that one was a
-// deadline of ours. It is set before net/http gets the error, and cleared by
-// input that comes between requests: net/http ends its own reads by a deadline.
+// deadline of ours. It is set before net/http gets the error, and cleared when a
+// request attaches: net/http ends its own reads between requests by a deadline.
 //
 // Close and the monitor: the registration is made and deleted under mu, and the
 // descriptor is closed only after closing has set closed. So no registration is
@@ -228,18 +228,6 @@ func (t *tcp) believe(ev wire.Event) {
 	if gone && cur != nil {
 		cur.Gone(ev)
 	}
-}
-
-// input is told of bytes that were read.
-func (t *tcp) input() {
-	if !t.tls {
-		return
-	}
-	t.mu.Lock()
-	if t.cur == nil {
-		t.local = false
-	}
-	t.mu.Unlock()
 }
 
 // closing is called before the descriptor is closed: the last chance to see that

@@ -8,12 +8,13 @@ import (
 // ScanPings returns the types of the frames that the scanner of a server's frames
 // finds in the pieces.
 func ScanPings(pieces ...[]byte) (types []uint8) {
-	var s pingScanner
+	var s frameScanner
 	for _, b := range pieces {
 		for len(b) > 0 {
-			var f uint8
-			if b, f = s.next(b); f != 0 {
-				types = append(types, f)
+			var f frame
+			var ok bool
+			if b, f, ok = s.next(b); ok && f.typ != frameRST {
+				types = append(types, f.typ)
 			}
 		}
 	}
@@ -24,17 +25,28 @@ func ScanPings(pieces ...[]byte) (types []uint8) {
 // client did not answer: "ping" and "goaway" are written, "stuck" begins a write,
 // "wrote", "read", "read error", "write error", "short write" are outcomes.
 func LostPing(steps ...string) bool {
-	var p pings
+	var c frameConn
+	p := &c.pings
+	writes := func(b []byte) {
+		p.write()
+		for len(b) > 0 {
+			var f frame
+			var ok bool
+			if b, f, ok = c.sent.next(b); ok {
+				c.sends(f)
+			}
+		}
+	}
 	for _, s := range steps {
 		switch s {
 		case "ping":
-			p.write([]byte{0, 0, 8, framePing, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			writes([]byte{0, 0, 8, framePing, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 			p.wrote(17, nil)
 		case "goaway":
-			p.write([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			writes([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 			p.wrote(17, nil)
 		case "stuck":
-			p.write([]byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 1})
+			writes([]byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 1})
 		case "wrote":
 			p.wrote(10, nil)
 		case "write error":

@@ -12,10 +12,10 @@ func Scan(pieces ...[]byte) (resets []uint64) {
 	var s frameScanner
 	for _, b := range pieces {
 		for len(b) > 0 {
-			var id, code uint32
+			var f frame
 			var ok bool
-			if b, id, code, ok = s.next(b); ok {
-				resets = append(resets, uint64(id)<<32|uint64(code))
+			if b, f, ok = s.next(b); ok && f.typ == frameRST {
+				resets = append(resets, uint64(f.id)<<32|uint64(f.code))
 			}
 		}
 	}

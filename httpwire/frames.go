@@ -33,10 +33,10 @@ func (c *frameConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.pings.read(n, err)
 	for b := p[:n]; len(b) > 0; {
-		var id, code uint32
+		var f frame
 		var ok bool
-		if b, id, code, ok = c.scan.next(b); ok {
-			c.http2.reset(id, code)
+		if b, f, ok = c.scan.next(b); ok && f.typ == frameRST {
+			c.http2.reset(f.id, f.code)
 		}
 	}
 	if err != nil {
@@ -48,14 +48,12 @@ func (c *frameConn) Read(p []byte) (int, error) {
 // Write looks for the server's own resets before they go out: the client may
 // react to one by leaving.
 func (c *frameConn) Write(p []byte) (int, error) {
-	if c.pings.write(p) {
-		c.http2.failedByUs()
-	}
+	c.pings.write()
 	for b := p; len(b) > 0; {
-		var id uint32
+		var f frame
 		var ok bool
-		if b, id, _, ok = c.sent.next(b); ok {
-			c.http2.resetByUs(id)
+		if b, f, ok = c.sent.next(b); ok {
+			c.sends(f)
 		}
 	}
 	n, err := c.Conn.Write(p)
@@ -66,6 +64,17 @@ func (c *frameConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// sends is told of a frame of the server's, before it goes out.
+func (c *frameConn) sends(f frame) {
+	c.pings.sends(f)
+	switch {
+	case f.typ == frameRST:
+		c.http2.resetByUs(f.id)
+	case f.typ == frameGoAway && f.code != 0:
+		c.http2.failedByUs()
+	}
+}
+
 func (c *frameConn) Close() error {
 	c.http2.closing()
 	if ev, ok := c.pings.lost(); ok {
@@ -74,45 +83,80 @@ func (c *frameConn) Close() error {
 	return c.Conn.Close()
 }
 
+// Frames of RFC 9113: 4.1, 6.4, 6.7, 6.8.
 const (
-	frameHeaderLen = 9 // RFC 9113, 4.1
-	frameRST       = 3 // RFC 9113, 6.4
+	frameHeaderLen = 9
+	frameRST       = 3
+	framePing      = 6
+	frameGoAway    = 7
+	flagAck        = 1
 	rstLen         = 4
+	goAwayLen      = 8 // the least
 )
 
-// frameScanner finds RST_STREAM frames in a stream of frames that comes in
-// pieces of any size. It holds at most one header and one RST_STREAM; all else it
-// skips. What is malformed is the server's business.
+// A frame is what is said of one that was found. The id is a reset's, the code a
+// reset's or a GOAWAY's; a PING is one that asks.
+type frame struct {
+	typ      uint8
+	id, code uint32
+}
+
+// frameScanner finds RST_STREAM, PING and GOAWAY frames in a stream of frames that
+// comes in pieces of any size. It holds at most one header and what it needs of one
+// payload; all else it skips. What is malformed is the server's business.
 type frameScanner struct {
-	buf  [frameHeaderLen + rstLen]byte
+	buf  [frameHeaderLen + goAwayLen]byte
 	have int    // bytes of buf
 	skip uint32 // bytes of payload that are of no interest
 }
 
-// next consumes some of b, and returns the rest, and a reset if it found one.
-func (s *frameScanner) next(b []byte) (rest []byte, id, code uint32, ok bool) {
+// next consumes some of b, and returns the rest, and a frame if it found one.
+func (s *frameScanner) next(b []byte) (rest []byte, f frame, ok bool) {
 	if s.skip > 0 {
 		n := min(uint64(s.skip), uint64(len(b)))
 		s.skip -= uint32(n)
-		return b[n:], 0, 0, false
+		return b[n:], frame{}, false
 	}
 	want := frameHeaderLen
 	if s.have >= frameHeaderLen {
-		want += rstLen // only an RST_STREAM is kept beyond its header
+		want += s.needs()
 	}
 	n := copy(s.buf[s.have:want], b)
 	b, s.have = b[n:], s.have+n
-	switch s.have {
-	case frameHeaderLen:
-		if length := s.length(); s.buf[3] != frameRST || length != rstLen {
-			s.skip, s.have = length, 0
-		}
-	case frameHeaderLen + rstLen:
-		s.have = 0
-		id = binary.BigEndian.Uint32(s.buf[5:]) &^ (1 << 31)
-		return b, id, binary.BigEndian.Uint32(s.buf[frameHeaderLen:]), true
+	if s.have < frameHeaderLen || s.have < frameHeaderLen+s.needs() {
+		return b, frame{}, false
 	}
-	return b, 0, 0, false
+	s.skip, s.have = s.length()-uint32(s.needs()), 0
+	f, ok = s.found()
+	return b, f, ok
+}
+
+// needs returns how many bytes of payload tell what is of interest.
+func (s *frameScanner) needs() int {
+	switch typ, length := s.buf[3], s.length(); {
+	case typ == frameRST && length == rstLen:
+		return rstLen
+	case typ == frameGoAway && length >= goAwayLen:
+		return goAwayLen
+	}
+	return 0
+}
+
+// found says what is in buf.
+func (s *frameScanner) found() (f frame, ok bool) {
+	f.typ = s.buf[3]
+	switch {
+	case f.typ == framePing:
+		return f, s.buf[4]&flagAck == 0
+	case s.needs() == 0:
+		return frame{}, false
+	case f.typ == frameRST:
+		f.id = binary.BigEndian.Uint32(s.buf[5:]) &^ (1 << 31)
+		f.code = binary.BigEndian.Uint32(s.buf[frameHeaderLen:])
+	case f.typ == frameGoAway:
+		f.code = binary.BigEndian.Uint32(s.buf[frameHeaderLen+4:])
+	}
+	return f, true
 }
 
 func (s *frameScanner) length() uint32 {

@@ -1,7 +1,6 @@
 package httpwire
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"sync/atomic"
@@ -31,7 +30,6 @@ var errStuck = errors.New("http2: the client reads nothing and answers nothing")
 //
 // So no time is needed, which is good, as x/net keeps its PingTimeout to itself.
 type pings struct {
-	scan    pingScanner // used by Write only, which the server calls one at a time
 	asked   atomic.Bool // a ping went out, and nothing was read since it was about to
 	writing atomic.Bool // a Write is under way, and nothing was read since it began
 	over    atomic.Bool // a trace of another reason
@@ -48,23 +46,18 @@ func (p *pings) read(n int, err error) {
 	}
 }
 
-// write is told of what is about to be written: before, as the answer may come
-// before the Write returns.
-// It reports whether a GOAWAY with an error is in it.
-func (p *pings) write(b []byte) (failed bool) {
-	p.writing.Store(true)
-	for len(b) > 0 {
-		var f uint8
-		b, f = p.scan.next(b)
-		switch f {
-		case framePing:
-			p.asked.Store(true)
-		case frameGoAway:
-			p.over.Store(true)
-			failed = failed || p.scan.code != 0
-		}
+// write is told that something is about to be written: before, as the answer may
+// come before the Write returns.
+func (p *pings) write() { p.writing.Store(true) }
+
+// sends is told of a frame that is about to be written.
+func (p *pings) sends(f frame) {
+	switch f.typ {
+	case framePing:
+		p.asked.Store(true)
+	case frameGoAway:
+		p.over.Store(true)
 	}
-	return failed
 }
 
 // wrote is told of the outcome of each Write. A WriteByteTimeout that has passed
@@ -87,53 +80,4 @@ func (p *pings) lost() (wire.Event, bool) {
 		return ev, true
 	}
 	return ev, p.asked.Load()
-}
-
-const (
-	framePing   = 6 // RFC 9113, 6.7
-	frameGoAway = 7 // RFC 9113, 6.8
-	flagAck     = 1
-	goAwayLen   = 8 // the least
-)
-
-// pingScanner finds PING frames that ask, and GOAWAY frames, in a stream of frames
-// that comes in pieces of any size. It looks at headers, and at a GOAWAY's code.
-type pingScanner struct {
-	buf  [frameHeaderLen + goAwayLen]byte
-	have int    // bytes of buf
-	skip uint32 // bytes of payload to come
-	code uint32 // of the GOAWAY found last
-}
-
-// next consumes some of b, and returns the rest, and the type of a frame that was
-// found, else 0.
-func (s *pingScanner) next(b []byte) (rest []byte, found uint8) {
-	if s.skip > 0 {
-		n := min(uint64(s.skip), uint64(len(b)))
-		s.skip -= uint32(n)
-		return b[n:], 0
-	}
-	want := frameHeaderLen
-	if s.have >= frameHeaderLen {
-		want += goAwayLen // only a GOAWAY is kept beyond its header
-	}
-	n := copy(s.buf[s.have:want], b)
-	s.have += n
-	length := binary.BigEndian.Uint32(s.buf[:]) >> 8
-	switch s.have {
-	case frameHeaderLen:
-		typ := s.buf[3]
-		if typ == frameGoAway && length >= goAwayLen {
-			break
-		}
-		s.skip, s.have = length, 0
-		if typ == framePing && s.buf[4]&flagAck == 0 {
-			found = typ
-		}
-	case frameHeaderLen + goAwayLen:
-		s.skip, s.have = length-goAwayLen, 0
-		s.code = binary.BigEndian.Uint32(s.buf[frameHeaderLen+4:])
-		found = frameGoAway
-	}
-	return b[n:], found
 }

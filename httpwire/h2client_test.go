@@ -30,15 +30,20 @@ type h2client struct {
 	pings    chan [8]byte        // answered
 	goAway   chan http2.ErrCode
 	resets   chan http2.ErrCode
+	settled  chan struct{} // the server's SETTINGS are answered
 	done     chan struct{} // the reader has ended
 	resetIDs chan uint32   // the first streams that the server has reset
 	write    sync.Mutex
 
-	mute   atomic.Int32  // so many pings are answered, then none; 0: all are
-	deaf   atomic.Bool   // nothing is read any more, from the next frame on
-	pinged chan struct{} // pings from the server
+	mute       atomic.Bool   // pings are not answered any more
+	deaf       atomic.Bool   // nothing is read any more, from the next frame on
+	pinged     chan struct{} // pings from the server
+	unanswered chan struct{} // a ping from the server while mute
 }
 
+// h2 opens a connection, and returns when the server's SETTINGS are answered: an
+// answer that came later could get into the middle of a header block of the test's,
+// which the server answers by a GOAWAY.
 func (s *server) h2(t testing.TB) *h2client {
 	t.Helper()
 	c, below := s.dial(t)
@@ -52,6 +57,7 @@ func (s *server) h2(t testing.TB) *h2client {
 		_ = below.Close()
 		receive(t, h.done, "the client's reader")
 	})
+	receive(t, h.settled, "the server's SETTINGS")
 	return h
 }
 
@@ -60,7 +66,8 @@ func newH2client(t testing.TB, c net.Conn) *h2client {
 	h := &h2client{t: t, c: c, next: 1,
 		ends: map[uint32]chan struct{}{}, gotData: map[uint32]chan int{}, data: map[uint32]int{},
 		pings: make(chan [8]byte, 16), goAway: make(chan http2.ErrCode, 16), resets: make(chan http2.ErrCode, 16),
-		resetIDs: make(chan uint32, 16), done: make(chan struct{}), pinged: make(chan struct{}, 1024)}
+		resetIDs: make(chan uint32, 16), settled: make(chan struct{}, 1), done: make(chan struct{}),
+		pinged: make(chan struct{}, 1024), unanswered: make(chan struct{}, 1)}
 	h.fr = http2.NewFramer(&h.out, c)
 	h.enc = hpack.NewEncoder(&h.head)
 	return h
@@ -132,7 +139,6 @@ func (h *h2client) read() {
 	defer close(h.done)
 	var out bytes.Buffer
 	fr := http2.NewFramer(&out, h.c)
-	var pings int32
 	for !h.deaf.Load() {
 		f, err := fr.ReadFrame()
 		if err != nil {
@@ -149,10 +155,11 @@ func (h *h2client) read() {
 				break
 			}
 			note(h.pinged, struct{}{})
-			pings++
-			if n := h.mute.Load(); n == 0 || pings <= n {
-				_ = fr.WritePing(true, f.Data)
+			if h.mute.Load() {
+				note(h.unanswered, struct{}{})
+				break
 			}
+			_ = fr.WritePing(true, f.Data)
 		case *http2.GoAwayFrame:
 			note(h.goAway, f.ErrCode)
 		case *http2.RSTStreamFrame:
@@ -180,6 +187,9 @@ func (h *h2client) read() {
 			_, _ = h.c.Write(out.Bytes())
 			h.write.Unlock()
 			out.Reset()
+		}
+		if s, ok := f.(*http2.SettingsFrame); ok && !s.IsAck() {
+			note(h.settled, struct{}{})
 		}
 	}
 }

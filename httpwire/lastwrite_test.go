@@ -112,7 +112,7 @@ func TestOnDisconnect_completeWithoutFlush(t *testing.T) {
 					}
 					<-r.Context().Done() // it works on, until the client has left
 				}))
-				n := max(*requests/20, 10)
+				n := max(*requests/60, 10)
 				var wg sync.WaitGroup
 				for range 4 {
 					wg.Go(func() {

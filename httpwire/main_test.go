@@ -2,6 +2,7 @@ package httpwire_test
 
 import (
 	"flag"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -22,4 +23,11 @@ func share(n, variants int) int {
 	return max(n*17/20/variants, 20)
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// atOnce is how many parallel tests run at a time, on however few processors: what
+// they do most of the time is wait, for a deadline or for a kernel's timer.
+const atOnce = 32
+
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // a -parallel on the command line comes later
+	goleak.VerifyTestMain(m)
+}

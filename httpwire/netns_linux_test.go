@@ -185,6 +185,7 @@ func loses(v variant) bool { return v.bare && v.proto == httpwire.HTTP1 }
 // H1, H2: with PeerTimeout, a client that vanishes without a packet is found within
 // it, as a timeout, whatever its handler does; a live and silent one beside it is not cut off.
 func TestPeerTimeout_vanished(t *testing.T) {
+	t.Parallel()
 	p := netns.New(t)
 	var rows []func(t *testing.T)
 	var controls []func()

@@ -95,9 +95,6 @@ func TestHalfClose_outerDeadline(t *testing.T) {
 // net/http, and is no disconnect.
 func TestHalfClose_writeDeadline(t *testing.T) {
 	eachHalf(t, spare, func(t *testing.T, v variant) {
-		if v.tls {
-			t.Parallel() // crypto/tls waits 5 s for room for its close_notify
-		}
 		var vs visits
 		s := vs.serve(t, v)
 		write := make(chan struct{})
@@ -111,8 +108,11 @@ func TestHalfClose_writeDeadline(t *testing.T) {
 			}
 			<-r.Context().Done()
 		})
-		vs.halfClosed(t, s, visit)
+		client := vs.halfClosed(t, s, visit)
 		close(write)
+		if v.tls {
+			go io.Copy(io.Discard, client.below) //nolint:errcheck // crypto/tls waits 5 s for room for its close_notify
+		}
 		receive(t, visit.ctx.Done(), "the context to be done")
 		if c := context.Cause(visit.ctx); c != httpwire.ErrServerDeadline {
 			t.Errorf("cause = %v, want %v", c, httpwire.ErrServerDeadline)
@@ -206,6 +206,7 @@ func TestHalfClose_falseFires(t *testing.T) {
 				continue
 			}
 			t.Run(x.name, func(t *testing.T) {
+				t.Parallel() // deadlines
 				var vs visits
 				s := vs.serve(t, v, func(s *http.Server) {
 					if x.set != nil {

@@ -100,6 +100,7 @@ func TestPeerTimeout_unixSocket(t *testing.T) {
 // The conflict that Options.PeerTimeout tells of: a client that is there, but whose
 // receive window stays closed, is cut off; without PeerTimeout it is not.
 func TestPeerTimeout_closedWindow(t *testing.T) {
+	t.Parallel()
 	each(t, 0, func(t *testing.T, v variant) {
 		if loses(v) {
 			t.Skip("needs the wrapped listener")

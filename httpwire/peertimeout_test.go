@@ -67,6 +67,7 @@ func TestPeerTimeout_pings(t *testing.T) {
 // The pings that PeerTimeout sets are sent by every HTTP/2 server, whatever it was
 // set up by, and a client that answers them stays.
 func TestPeerTimeout_sendsPings(t *testing.T) {
+	t.Parallel()
 	var rows []func()
 	for _, v := range variants {
 		if v.proto != httpwire.HTTP2 {

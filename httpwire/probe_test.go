@@ -69,7 +69,7 @@ func (q *quiz) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // there are never taken for gone, and get at most one interim response before each
 // final one and none anywhere else; those that have closed are always told.
 func TestStress_probe(t *testing.T) {
-	rounds := int64(*requests)
+	rounds := int64(share(*requests, 4))
 	eachHalf(t, only(httpwire.HalfCloseProbe), func(t *testing.T, v variant) {
 		q := new(quiz)
 		s := v.start(t, q)

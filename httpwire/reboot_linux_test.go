@@ -24,6 +24,7 @@ func (g *guest) reboot(t *testing.T, p *netns.Pair) {
 // H2: a peer that has lost its memory and answers a keepalive's probe, or a
 // retransmission, by an RST is a reset: the monitor alone has to tell, as nobody reads.
 func TestMonitor_rebootIsReset(t *testing.T) {
+	t.Parallel()
 	p := netns.New(t)
 	writes := func(g *guest, w http.ResponseWriter, r *http.Request) {
 		<-g.gone
@@ -68,6 +69,7 @@ func TestMonitor_rebootIsReset(t *testing.T) {
 // H2: a keepalive that the program set itself, without a user timeout, is told as a
 // timeout as well.
 func TestMonitor_ownKeepAlive(t *testing.T) {
+	t.Parallel()
 	p := netns.New(t)
 	own := net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 4}
 	var rows []func()
@@ -100,6 +102,7 @@ func TestMonitor_ownKeepAlive(t *testing.T) {
 
 // H2: an unreachable peer is a lost connection where a read or a write says so.
 func TestPeerTimeout_unreachable(t *testing.T) {
+	t.Parallel()
 	p := netns.New(t)
 	var rows []func()
 	for _, v := range variants {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -50,8 +51,10 @@ func Configure(srv *http.Server, opts *Options) error {
 	wrapConnContext(srv, &bare, o)
 	wrapConnState(srv, &bare)
 	wrapLateConnState(srv)
-	wrapNextProtos(srv)
-	srv.Handler = &configured{Handler(h), *o}
+	c := &configured{Handler: Handler(h), opts: *o}
+	srv.RegisterOnShutdown(func() { c.down.Store(true) })
+	wrapNextProtos(srv, &c.down)
+	srv.Handler = c
 	return nil
 }
 
@@ -59,6 +62,7 @@ func Configure(srv *http.Server, opts *Options) error {
 type configured struct {
 	http.Handler
 	opts Options
+	down atomic.Bool // Shutdown has been called
 }
 
 // wrapConnContext makes requests find their TCP connection.

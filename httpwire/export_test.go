@@ -51,6 +51,9 @@ func SwapOnly(r *http.Request) *Disconnect {
 	return d
 }
 
+// Down reports whether we know of the Shutdown of the server whose Handler h is.
+func Down(h http.Handler) bool { return h.(*configured).down.Load() }
+
 // HasMonitor reports whether this system has a connection monitor.
 func HasMonitor() bool { return theMonitor.works() }
 

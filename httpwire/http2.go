@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
@@ -23,14 +24,15 @@ const (
 
 	preface        = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // RFC 9113, 3.4
 	prefaceTimeout = 10 * time.Second                   // net/http's
+	goAwayTimeout  = time.Second                        // likewise
 )
 
 type nextProto = func(*http.Server, *tls.Conn, http.Handler)
 
 // wrapNextProtos puts a frame reader between every HTTP/2 connection and its
 // server. Both kinds go in by the server's unencrypted entry, as the other takes
-// nothing but a *tls.Conn.
-func wrapNextProtos(srv *http.Server) {
+// nothing but a *tls.Conn. down says that Shutdown has been called.
+func wrapNextProtos(srv *http.Server, down *atomic.Bool) {
 	serve := srv.TLSNextProto[protoUnencrypted]
 	if serve == nil {
 		return // no HTTP/2, or one that we don't know: the context fallback
@@ -38,8 +40,13 @@ func wrapNextProtos(srv *http.Server) {
 	srv.TLSNextProto = maps.Clone(srv.TLSNextProto) // servers may share one
 	if srv.TLSNextProto[protoTLS] != nil {
 		srv.TLSNextProto[protoTLS] = func(hs *http.Server, c *tls.Conn, h http.Handler) {
+			was := down.Load()
 			if err := readPreface(c); err != nil {
 				return // net/http closes c
+			}
+			if down.Load() != was {
+				refuse(c)
+				return
 			}
 			serveFrames(serve, hs, &tlsFrameConn{frameConn{Conn: c}}, h)
 		}
@@ -66,6 +73,19 @@ func readPreface(c net.Conn) error {
 		return fmt.Errorf("httpwire: bogus HTTP/2 greeting %q", got)
 	}
 	return c.SetReadDeadline(time.Time{})
+}
+
+// refuse tells a client, whose preface came after Shutdown had told all connections
+// that the server knew, to go elsewhere. The server would have known this one, as it
+// reads the preface itself; served now, it would hold Shutdown up for as long as its
+// client likes. A close with input unread would be a reset, and could overtake the
+// GOAWAY: like the server, we leave the client a second.
+func refuse(c *tls.Conn) {
+	const settings, goAway = "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
+	_ = c.SetDeadline(time.Now().Add(goAwayTimeout))
+	if _, err := io.WriteString(c, settings+goAway); err == nil && c.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, c)
+	}
 }
 
 type framedConn interface {

@@ -342,6 +342,32 @@ func TestOnDisconnect_responseIncomplete(t *testing.T) {
 	}
 }
 
+// Rule 3: net/http drops a Content-Length beside a Transfer-Encoding on HTTP/1, and
+// the last chunk goes out at the end; on HTTP/2 it is the Transfer-Encoding that goes.
+func TestOnDisconnect_lengthBesideTransferEncoding(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.hold(t, "/", func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Content-Length", "5")
+			w.Header().Set("Transfer-Encoding", "chunked")
+			_, _ = io.WriteString(w, "hello")
+			return http.NewResponseController(w).Flush()
+		})
+		leave := s.request(t, "GET", "/")
+		receive(t, visit.ready, "the handler")
+		leave()
+		if v.proto == httpwire.HTTP2 {
+			receive(t, visit.ctx.Done(), "the context to be done")
+			visit.end(t, 0)
+			return
+		}
+		d := receive(t, visit.fired, "OnDisconnect's callback")
+		visit.fired <- d
+		visit.gone(t, *d)
+	})
+}
+
 // H3: an HTTP/2 body longer than its Content-Length is the client's fault, but not
 // its leaving.
 func TestOnDisconnect_http2BodyTooLong(t *testing.T) {

@@ -105,7 +105,7 @@ func (p *response) declared() int64 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			p.length = n
 		}
-		if te := p.ResponseWriter.Header()["Transfer-Encoding"]; len(te) > 0 && te[0] != "identity" {
+		if te := p.ResponseWriter.Header()["Transfer-Encoding"]; p.w.proto == HTTP1 && len(te) > 0 && te[0] != "identity" {
 			p.length = -1 // net/http drops the Content-Length; the last chunk goes out at the end
 		}
 	}

@@ -58,7 +58,7 @@ func TestStress_readAhead(t *testing.T) {
 			var next, aborts atomic.Int64
 			for range 2 * runtime.GOMAXPROCS(0) {
 				wg.Go(func() {
-					for next.Add(1) <= int64(max(*requests/30, 5)) {
+					for next.Add(1) <= int64(share(*requests, 60)) {
 						s.converse(t)
 						if limit == 1<<20 {
 							s.leave(t)
@@ -69,7 +69,7 @@ func TestStress_readAhead(t *testing.T) {
 			}
 			done := make(chan struct{})
 			go func() { wg.Wait(); close(done) }()
-			receive(t, done, "the clients")
+			working(t, done, h.returns.Load, "the clients")
 			waitFor(t, "those who left to be told", func() bool { return h.fired.Load() >= aborts.Load() })
 			waitFor(t, "all handlers to return", func() bool { return h.entered.Load() == h.returns.Load() })
 			if h.fired.Load() != aborts.Load() || h.wrong.Load() != 0 {

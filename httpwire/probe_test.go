@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hangup-go/hangup/httpwire"
 )
@@ -89,11 +88,7 @@ func TestStress_probe(t *testing.T) {
 		}
 		done := make(chan struct{})
 		go func() { wg.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(bound + time.Duration(rounds)*20*time.Millisecond):
-			t.Fatalf("stuck at %d of %d", next.Load(), rounds)
-		}
+		working(t, done, next.Load, "the clients")
 		waitFor(t, "all handlers of closed clients to be told", func() bool { return q.returned.Load() == closed.Load() })
 		if q.half.Load() != 0 || q.wrong.Load() != 0 {
 			t.Errorf("of %d: %d false, %d of a wrong kind", rounds, q.half.Load(), q.wrong.Load())

@@ -29,7 +29,7 @@ func TestStress_completions(t *testing.T) {
 	flags := cancel.FlagsInUse()
 	h := stress.NewHandler()
 	want, start := share(*requests), time.Now()
-	limit := start.Add(2*bound + time.Duration(want)*5*time.Millisecond)
+	limit := start.Add(2*bound + time.Duration(want)*50*time.Millisecond)
 	var failed, servers int64
 	for h.Entered.Load() < want && time.Now().Before(limit) {
 		failed += generation(t, h, min(want, h.Entered.Load()+max(want/20, 50)), servers)

@@ -368,24 +368,6 @@ func TestOnDisconnect_lengthBesideTransferEncoding(t *testing.T) {
 	})
 }
 
-// H3: an HTTP/2 body longer than its Content-Length is the client's fault, but not
-// its leaving.
-func TestOnDisconnect_http2BodyTooLong(t *testing.T) {
-	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
-		var vs visits
-		s := vs.serve(t, v)
-		visit := vs.hold(t, "/", nil)
-		c := s.h2(t)
-		id := c.headers("POST", "/", false, "content-length", "3")
-		c.flush()
-		receive(t, visit.ready, "the handler")
-		must(t, c.fr.WriteData(id, false, []byte("too long")))
-		c.flush()
-		receive(t, visit.ctx.Done(), "the context to be done")
-		visit.end(t, 0)
-	})
-}
-
 // A slowFlush is a ResponseWriter below ours whose Flush returns late.
 type slowFlush struct {
 	http.ResponseWriter

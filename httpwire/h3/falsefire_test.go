@@ -101,7 +101,8 @@ func TestConfigure_disconnectAfterBaseContext(t *testing.T) {
 	}
 }
 
-// H3: what the handler does to its own stream, and what a whole request's ordinary course is, fires nothing.
+// H3: what the handler does to its own stream, what a whole request's ordinary course is, and a
+// body longer than declared, fires nothing, and harms no request beside it.
 func TestConfigure_handlersOwn(t *testing.T) {
 	past := time.Unix(1, 0)
 	for _, tt := range []struct {
@@ -154,11 +155,13 @@ func TestConfigure_handlersOwn(t *testing.T) {
 				}
 			})
 			c := dial(t, s, nil)
+			beside := newControl(s, c)
 			tt.request(t, c)
 			v := recv(t, visits, "the handler")
 			newControl(s, c).untouched()
 			close(barrier)
 			recv(t, v.returned, "the handler's return")
+			beside.untouched()
 			newControl(s, c).untouched()
 			v.untouched()
 			if cause := context.Cause(v.r.Context()); errors.Is(cause, httpwire.ErrDisconnected) {

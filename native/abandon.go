@@ -100,7 +100,7 @@ func (c *Call) AbandonAfter(grace time.Duration) {
 			c.events <- eventCancel
 		}
 	}
-	c.announced.Store(true)
+	c.more.Store(true)
 	c.callbacks = append(c.callbacks, callback{Registration: t.OnCancel(a.tell), ours: true})
 }
 
@@ -192,6 +192,7 @@ func (c *Call) Cleanup(f func(late bool)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token()
+	c.more.Store(true)
 	c.cleanups = append(c.cleanups, f)
 }
 

@@ -18,7 +18,11 @@ type Call struct {
 
 	follower *follower // this Call's, from its first need on
 
-	announced atomic.Bool // a callback was or is being registered
+	// The first callback has a place that costs no lock: see OnCancel.
+	one   atomic.Uint32
+	first cancel.Registration
+
+	more      atomic.Bool // something below was or is being registered: leave has to look
 	mu        sync.Mutex
 	callbacks []callback
 	joining   []callback // the callbacks that leave is joining
@@ -36,6 +40,14 @@ type Call struct {
 	abandon  abandon
 	cleanups []func(late bool)
 }
+
+// States of Call.one. Only the taker writes first, between its two stores, and only
+// leave takes it back, once it is taken.
+const (
+	oneFree uint32 = iota
+	oneTaking
+	oneTaken
+)
 
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
 var calls = sync.Pool{New: func() any { return &Call{events: make(chan event, 2)} }}
@@ -81,10 +93,19 @@ func (c *Call) Cancelled() bool {
 // For a cancel function that is lost when it comes before the library was entered,
 // use OnCancelRepeat.
 func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
+	if f == nil {
+		panic("native: OnCancel called with a nil callback")
+	}
+	if t := c.token(); c.one.CompareAndSwap(oneFree, oneTaking) {
+		r := t.OnCancel(f)
+		c.first = r
+		c.one.Store(oneTaken)
+		return r
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
-	c.announced.Store(true)
+	c.more.Store(true)
 	r := t.OnCancel(f)
 	c.callbacks = append(c.callbacks, callback{Registration: r})
 	return r

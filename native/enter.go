@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/hangup-go/hangup/cancel"
 )
@@ -43,15 +44,8 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
 // It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
-	if c.announced.Load() {
-		p = c.joinCallbacks()
-	}
-	c.abandon.decide()
-	if len(c.cleanups) > 0 {
-		p = first(p, c.cleanUp())
-	}
-	if c.worker != nil {
-		c.worker.hide()
+	if c.one.Load() != oneFree || c.more.Load() || c.worker != nil {
+		p = c.wind()
 	}
 	t, f := c.tok, c.own
 	c.tok, c.own = nil, nil
@@ -66,12 +60,51 @@ func (c *Call) leave() (p *cancel.PanicError) {
 	return p
 }
 
+// wind ends what the call has beside its token.
+func (c *Call) wind() (p *cancel.PanicError) {
+	p = c.joinCallbacks()
+	if c.worker != nil {
+		c.abandon.decide()
+	}
+	if len(c.cleanups) > 0 {
+		p = first(p, c.cleanUp())
+	}
+	if c.worker != nil {
+		c.worker.hide()
+	}
+	return p
+}
+
 // joinCallbacks stops every callback and waits for those that run, without the
-// lock: a callback that is running may register another, hence the loop.
+// lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
-	for c.announced.Load() {
+	for c.one.Load() != oneFree || c.more.Load() {
+		p = first(p, c.joinFirst())
+		p = first(p, c.joinMore())
+	}
+	return p
+}
+
+func (c *Call) joinFirst() (p *cancel.PanicError) {
+	if c.one.Load() == oneFree {
+		return nil
+	}
+	for c.one.Load() == oneTaking { // an OnCancel is under way
+		runtime.Gosched()
+	}
+	cb := callback{Registration: c.first}
+	c.first = cancel.Registration{}
+	c.one.Store(oneFree) // before the join: the callback may register another
+	if cb.Stop() {
+		return nil
+	}
+	return c.join(cb)
+}
+
+func (c *Call) joinMore() (p *cancel.PanicError) {
+	for c.more.Load() {
 		c.mu.Lock() // waits for an OnCancel that is under way
-		c.announced.Store(false)
+		c.more.Store(false)
 		c.callbacks, c.joining = c.joining, c.callbacks
 		c.mu.Unlock()
 		for i, cb := range c.joining {
@@ -131,9 +164,11 @@ func (c *Call) cancelled(err error) error {
 }
 
 func (c *Call) recycle() {
-	c.started, c.panic, c.goexit = 0, nil, false
-	c.worker, c.ctx = nil, nil
-	c.abandon.reset()
+	c.started = 0
+	if c.worker != nil {
+		c.worker, c.ctx, c.panic, c.goexit = nil, nil, nil, false
+		c.abandon.reset()
+	}
 	calls.Put(c)
 }
 

@@ -14,7 +14,10 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 	}
 	defer c.leaveInline() // after a panic and Goexit too
 	v, err := fn(c)
-	return v, c.outcome(err)
+	if err != nil {
+		err = c.outcome(err)
+	}
+	return v, err
 }
 
 func (c *Call) leaveInline() {

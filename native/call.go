@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // A Call is one running call, passed to the function that makes it. Its methods
@@ -15,6 +16,9 @@ import (
 type Call struct {
 	tok *cancel.Token // decides this call; nil between calls
 	own *follower     // set if tok is its token, and not the context's own
+
+	lent bool      // to this call by tok, which keeps the Call: see enterInline
+	kept keep.Kept // as tok keeps it; never written after it was made
 
 	follower *follower // this Call's, from its first need on
 
@@ -50,7 +54,15 @@ const (
 )
 
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
-var calls = sync.Pool{New: func() any { return &Call{events: make(chan event, 2)} }}
+var calls sync.Pool
+
+func init() {
+	calls.New = func() any {
+		c := &Call{events: make(chan event, 2)}
+		c.kept = keep.Kept{Value: c, Free: calls.Put}
+		return c
+	}
+}
 
 // Flag returns the word that C reads to learn that the call is cancelled. Its
 // memory is valid until the function has returned, and shared with other calls

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // enter admits a call under ctx. The error is for a ctx that is done: the call
@@ -14,20 +15,63 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 		return nil, errNoCgo
 	}
 	t := cancel.FromContext(ctx)
-	if t != nil && t.Acquire() {
-		if t.Cancelled() {
-			t.Release()
-			return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
-		}
+	if t == nil || !t.Acquire() {
+		return enterOwn(ctx)
+	}
+	if t.Cancelled() {
+		t.Release()
+		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
+	}
+	c := calls.Get().(*Call)
+	c.tok = t
+	if own {
+		c.own = followerOf(c)
+		c.tok = &c.own.own
+		c.own.link(ctx, t)
+	}
+	return c, nil
+}
+
+// enterInline is enter for a call that ends on the goroutine it began on: it may use the
+// Call that the token keeps, if no other call of the request does.
+func enterInline(ctx context.Context) (*Call, error) {
+	if !supported {
+		return nil, errNoCgo
+	}
+	t := cancel.FromContext(ctx)
+	if t == nil {
+		return enterOwn(ctx)
+	}
+	place, ok := keep.Acquire(t)
+	switch {
+	case !ok:
+		return enterOwn(ctx)
+	case t.Cancelled():
+		err := &Error{Cause: t.Cause(), ctxErr: t.Err()}
+		release(t, place != nil)
+		return nil, err
+	case place == nil:
 		c := calls.Get().(*Call)
 		c.tok = t
-		if own {
-			c.own = followerOf(c)
-			c.tok = &c.own.own
-			c.own.link(ctx, t)
-		}
 		return c, nil
+	case *place == nil:
+		*place = &calls.Get().(*Call).kept
 	}
+	c := (*place).Value.(*Call)
+	c.tok, c.lent = t, true
+	return c, nil
+}
+
+func release(t *cancel.Token, lent bool) {
+	if lent {
+		keep.Release(t)
+	} else {
+		t.Release()
+	}
+}
+
+// enterOwn admits a call whose context has no token of ours, or a closed one.
+func enterOwn(ctx context.Context) (*Call, error) {
 	if ctx.Err() != nil {
 		return nil, notStarted(ctx)
 	}
@@ -51,7 +95,9 @@ func (c *Call) leave() (p *cancel.PanicError) {
 	c.tok, c.own = nil, nil
 	switch {
 	case f == nil:
-		t.Release()
+		if !c.lent { // else the borrow ends with the loan: see leaveInline
+			t.Release()
+		}
 	case f.parent != nil:
 		f.unlink()
 	case f.ctx != nil || f.own.Cancelled():

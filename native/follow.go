@@ -62,24 +62,29 @@ func newFollower() *follower {
 // Only contexts of the standard library are left to the armer. A foreign one's
 // methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
-	f.from = ctx
-	if f.ctx = cancel.Standard(ctx); f.ctx == nil {
-		f.ctx = ctx
-		defer func() {
-			if f.stop == nil { // ctx has panicked: the next call must not see it
-				f.ctx, f.from = nil, nil
-			}
-		}()
-		f.stop = context.AfterFunc(ctx, f.fire)
-		f.word.Store(f.word.Load() + generation | active | armed)
+	std := cancel.Standard(ctx)
+	if std == nil {
+		f.startForeign(ctx)
 		return
 	}
+	f.ctx, f.from = std, ctx
 	f.word.Store(f.word.Load() + generation | active)
 	// The word before the look: the armer, going to sleep, says so before its
 	// last round. One of the two sees the other.
 	if followers.asleep.Load() {
 		followers.wake()
 	}
+}
+
+func (f *follower) startForeign(ctx context.Context) {
+	f.ctx, f.from = ctx, ctx
+	defer func() {
+		if f.stop == nil { // ctx has panicked: the next call must not see it
+			f.ctx, f.from = nil, nil
+		}
+	}()
+	f.stop = context.AfterFunc(ctx, f.fire)
+	f.word.Store(f.word.Load() + generation | active | armed)
 }
 
 // link makes f's token follow t, which governs ctx and is borrowed until unlink.

@@ -19,7 +19,7 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 		return enterOwn(ctx)
 	}
 	if t.Cancelled() {
-		t.Release()
+		defer t.Release()
 		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
 	}
 	c := calls.Get().(*Call)
@@ -47,9 +47,8 @@ func enterInline(ctx context.Context) (*Call, error) {
 	case !ok:
 		return enterOwn(ctx)
 	case t.Cancelled():
-		err := &Error{Cause: t.Cause(), ctxErr: t.Err()}
-		release(t, place != nil)
-		return nil, err
+		defer release(t, place != nil)
+		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
 	case place == nil:
 		c := calls.Get().(*Call)
 		c.tok = t
@@ -91,6 +90,11 @@ func (c *Call) leave() (p *cancel.PanicError) {
 	if c.one.Load() != oneFree || c.more.Load() || c.worker != nil {
 		p = c.wind()
 	}
+	return first(p, c.part())
+}
+
+// part takes the call from its token. The panic is that of a foreign context.
+func (c *Call) part() (p *cancel.PanicError) {
 	t, f := c.tok, c.own
 	c.tok, c.own = nil, nil
 	switch {
@@ -101,13 +105,27 @@ func (c *Call) leave() (p *cancel.PanicError) {
 	case f.parent != nil:
 		f.unlink()
 	case f.ctx != nil || f.own.Cancelled():
-		f.finish()
+		p = f.finish()
 	}
 	return p
 }
 
 // wind ends what the call has beside its token.
 func (c *Call) wind() (p *cancel.PanicError) {
+	exits := true
+	defer func() {
+		if c.worker != nil {
+			c.worker.hide()
+		}
+		if exits { // a clean-up has called runtime.Goexit: this is all that is left of leave
+			t, lent := c.tok, c.lent
+			p := c.part()
+			if lent {
+				c.endLoan(t)
+			}
+			c.raise(p)
+		}
+	}()
 	p = c.joinCallbacks()
 	if c.worker != nil {
 		c.abandon.decide()
@@ -115,9 +133,7 @@ func (c *Call) wind() (p *cancel.PanicError) {
 	if len(c.cleanups) > 0 {
 		p = first(p, c.cleanUp())
 	}
-	if c.worker != nil {
-		c.worker.hide()
-	}
+	exits = false
 	return p
 }
 

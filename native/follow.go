@@ -36,8 +36,9 @@ type follower struct {
 	parent *cancel.Token       // the request's, borrowed, where the context is governed by one
 	linked cancel.Registration // of own with it
 
-	fire  func()        // what AfterFunc calls
-	fired chan struct{} // one place: fire has been called and is done
+	fire  func()             // what AfterFunc calls
+	fired chan struct{}      // one place: fire has been called and is done
+	panic *cancel.PanicError // of the context, in fire; written before fired
 
 	seen uint64 // the armer's: the word at its last round
 }
@@ -51,10 +52,20 @@ const (
 func newFollower() *follower {
 	f := &follower{fired: make(chan struct{}, 1)}
 	f.fire = func() {
-		f.own.Cancel(context.Cause(f.ctx))
+		f.own.Cancel(f.cause())
 		f.fired <- struct{}{}
 	}
 	return f
+}
+
+// cause asks a context that may be foreign, on a goroutine that nobody waits for.
+func (f *follower) cause() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.panic = cancel.Recovered(v) // and the call is cancelled all the same
+		}
+	}()
+	return context.Cause(f.ctx)
 }
 
 // start makes f's token follow ctx until finish.
@@ -116,13 +127,14 @@ func (f *follower) late() bool {
 }
 
 // finish returns when no end of the context can reach f's token any more, and
-// makes the token live for the next call.
-func (f *follower) finish() {
+// makes the token live for the next call. The panic is the context's.
+func (f *follower) finish() (p *cancel.PanicError) {
 	w := f.word.Load()
 	if w&armed != 0 || !f.word.CompareAndSwap(w, w&^active) {
-		f.disarm()
+		p = f.disarm()
 	}
 	f.renew()
+	return p
 }
 
 // renew forgets the context and makes the token live. Nobody else can reach it.
@@ -134,17 +146,42 @@ func (f *follower) renew() {
 	}
 }
 
-func (f *follower) disarm() {
+func (f *follower) disarm() *cancel.PanicError {
 	f.mu.Lock() // waits until the armer has stored stop
 	stop := f.stop
 	f.stop = nil
 	f.mu.Unlock()
 	// Either fire is never called, or its goroutine has begun: then it has
 	// cancelled the token, or is about to, and must be done with it.
-	if !stop() {
+	prevented, p := f.stopped(stop)
+	if !prevented {
 		<-f.fired
+		p, f.panic = f.panic, nil
 	}
-	f.word.Store(f.word.Load() &^ (active | armed))
+	f.idle()
+	return p
+}
+
+func (f *follower) idle() { f.word.Store(f.word.Load() &^ (active | armed)) }
+
+// stopped calls stop. Where that calls a foreign context's own stop function, which may
+// panic or exit, context.AfterFunc has decided before: fire is not called.
+func (f *follower) stopped(stop func() bool) (prevented bool, p *cancel.PanicError) {
+	exits := true
+	defer func() {
+		if !exits {
+			return
+		}
+		if v := recover(); v != nil {
+			prevented, p = true, cancel.Recovered(v)
+			return
+		}
+		f.idle() // Goexit: finish does not go on
+		f.renew()
+	}()
+	prevented = stop()
+	exits = false
+	return prevented, nil
 }
 
 // arm registers f with its context if f has been active since word w was seen.

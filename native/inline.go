@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 
+	"github.com/hangup-go/hangup/cancel"
 	"github.com/hangup-go/hangup/internal/keep"
 )
 
@@ -28,12 +29,17 @@ func (c *Call) leaveInline() {
 	t, lent := c.tok, c.lent
 	p := c.leave()
 	if lent {
-		c.lent, c.started = false, 0
-		keep.Release(t) // last: the Call is another call's from here on
+		c.endLoan(t)
 	} else {
 		c.recycle()
 	}
 	if p != nil {
 		panic(p)
 	}
+}
+
+// endLoan gives the borrow back: from here on the Call is another call's.
+func (c *Call) endLoan(t *cancel.Token) {
+	c.lent, c.started = false, 0
+	keep.Release(t)
 }

@@ -156,7 +156,7 @@ func (c *Call) joinFirst() (p *cancel.PanicError) {
 	}
 	cb := callback{Registration: c.first}
 	c.first = cancel.Registration{}
-	c.one.Store(oneFree) // before the join: the callback may register another
+	c.one.Store(oneFree)
 	if cb.Stop() {
 		return nil
 	}

@@ -153,8 +153,8 @@ func (f *follower) disarm() *cancel.PanicError {
 	f.mu.Unlock()
 	// Either fire is never called, or its goroutine has begun: then it has
 	// cancelled the token, or is about to, and must be done with it.
-	prevented, p := f.stopped(stop)
-	if !prevented {
+	var p *cancel.PanicError
+	if !f.stopped(stop) {
 		<-f.fired
 		p, f.panic = f.panic, nil
 	}
@@ -166,22 +166,17 @@ func (f *follower) idle() { f.word.Store(f.word.Load() &^ (active | armed)) }
 
 // stopped calls stop. Where that calls a foreign context's own stop function, which may
 // panic or exit, context.AfterFunc has decided before: fire is not called.
-func (f *follower) stopped(stop func() bool) (prevented bool, p *cancel.PanicError) {
-	exits := true
+func (f *follower) stopped(stop func() bool) (prevented bool) {
+	returned := false
 	defer func() {
-		if !exits {
-			return
+		if !returned { // finish does not go on
+			f.idle()
+			f.renew()
 		}
-		if v := recover(); v != nil {
-			prevented, p = true, cancel.Recovered(v)
-			return
-		}
-		f.idle() // Goexit: finish does not go on
-		f.renew()
 	}()
 	prevented = stop()
-	exits = false
-	return prevented, nil
+	returned = true
+	return prevented
 }
 
 // arm registers f with its context if f has been active since word w was seen.

@@ -86,6 +86,9 @@ func (t *Token) Value(key any) any {
 // methods run no foreign code.
 func Standard(ctx context.Context) context.Context {
 	std, _ := ctx.Value(standardKey).(context.Context)
+	if std == ctx {
+		return std
+	}
 	if std == nil || std.Done() != ctx.Done() {
 		return nil
 	}

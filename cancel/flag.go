@@ -72,22 +72,6 @@ func (t *Token) EventFD() (int, error) {
 	return f.s.openEventFD()
 }
 
-// recycleSlot gives the slot back. The last Release may get here after a Reset:
-// then the slot, if there is one, is of the token's next life.
-func (t *Token) recycleSlot() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s := t.state.Load(); s&closed != 0 && s/borrow == 0 {
-		t.recycleSlotLocked()
-	}
-}
-
-func (t *Token) recycleSlotLocked() {
-	if s := t.slot.Swap(nil); s != nil {
-		slots.put(s)
-	}
-}
-
 // FlagsInUse returns how many flags of this process are allocated and not yet
 // recycled: a figure for tests and for a gauge.
 func FlagsInUse() int { return slots.inUse() }

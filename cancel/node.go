@@ -34,9 +34,9 @@ func (t *Token) newNode(f func(error)) *node {
 	return n
 }
 
-// recycle forgets the callback and frees its node. n is on no list; every Registration for it goes
+// recycleNode forgets the callback and frees its node. n is on no list; every Registration for it goes
 // stale.
-func (t *Token) recycle(n *node) {
+func (t *Token) recycleNode(n *node) {
 	n.gen.Add(1)
 	n.f, n.child, n.handoff, n.goid, n.panic = nil, nil, nil, 0, nil
 	if n != &t.inline {
@@ -81,6 +81,6 @@ func (l *list) takeAll(from *list) (first *node) {
 func (t *Token) recycleAll(l *list) {
 	for n := l.head; n != nil; n = l.head {
 		l.remove(n)
-		t.recycle(n)
+		t.recycleNode(n)
 	}
 }

@@ -61,7 +61,7 @@ func (r Registration) stopLocked() bool {
 		return false
 	}
 	r.t.pending.remove(r.n)
-	r.t.recycle(r.n)
+	r.t.recycleNode(r.n)
 	return true
 }
 
@@ -95,7 +95,7 @@ func (r Registration) StopAndWait() bool {
 	if n.gen.Load() == r.gen && n.on == &t.panicked {
 		p = n.panic
 		t.panicked.remove(n)
-		t.recycle(n)
+		t.recycleNode(n)
 	}
 	t.mu.Unlock()
 	if p != nil {

@@ -66,7 +66,7 @@ func (t *Token) ended(n *node, p *PanicError) {
 		n.panic = p
 		t.panicked.push(n)
 	} else {
-		t.recycle(n)
+		t.recycleNode(n)
 	}
 	if t.running.head == nil {
 		t.drained = nil
@@ -122,7 +122,7 @@ func (t *Token) Drain() {
 	}
 	p := n.panic
 	t.panicked.remove(n)
-	t.recycle(n)
+	t.recycleNode(n)
 	t.mu.Unlock()
 	panic(p)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // The low bits of Token.state hold the decision and the end of the token's
@@ -12,6 +14,7 @@ const (
 	cancelled uint64 = 1 << iota
 	completed
 	closed
+	lent // see acquireKept
 	borrow
 
 	decided = cancelled | completed
@@ -28,10 +31,11 @@ type Token struct {
 
 	mu       sync.Mutex
 	cause    error
-	pending  list // callbacks that may still start
-	running  list // callbacks that have started, or are about to
-	panicked list // callbacks whose panic nobody has taken yet
-	inline   node // the first callback's, so that most tokens need no other
+	pending  list       // callbacks that may still start
+	running  list       // callbacks that have started, or are about to
+	panicked list       // callbacks whose panic nobody has taken yet
+	kept     *keep.Kept // for borrowers, see acquireKept
+	inline   node       // the first callback's, so that most tokens need no other
 	drained  chan struct{}
 }
 
@@ -107,12 +111,14 @@ func (t *Token) Close() {
 	t.mu.Lock()
 	t.completeLocked()
 	before := t.state.Or(closed)
-	t.mu.Unlock()
 	// Of Close and the last Release, exactly one sees both "closed" and "no
 	// borrow left" first: both are read-modify-writes of the same word.
-	if before&closed == 0 && before/borrow == 0 && t.slot.Load() != nil {
-		t.recycleSlot() // a slot that is not there yet can't come: Flag takes an open or a borrowed token
+	var k *keep.Kept
+	if before&closed == 0 && before/borrow == 0 {
+		k = t.recycleLocked() // a slot that is not there yet can't come: Flag takes an open or a borrowed token
 	}
+	t.mu.Unlock()
+	free(k)
 }
 
 // Acquire borrows t for one native call: the flag's memory stays t's until the
@@ -135,7 +141,7 @@ func (t *Token) Acquire() bool {
 func (t *Token) Release() {
 	s := t.state.Add(^(borrow - 1)) // minus borrow
 	if s&closed != 0 && s/borrow == 0 {
-		t.recycleSlot()
+		t.recycle()
 	}
 }
 
@@ -147,14 +153,16 @@ func (t *Token) Release() {
 // around it is left.
 func (t *Token) Reset() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if s := t.state.Load(); s&closed == 0 || s/borrow != 0 || t.running.head != nil || t.panicked.head != nil {
+		t.mu.Unlock()
 		panic("cancel: Reset of a token that is in use")
 	}
-	t.recycleSlotLocked()
+	k := t.recycleLocked()
 	t.cause = nil
 	t.done.Store(nil)
 	t.state.Store(0)
+	t.mu.Unlock()
+	free(k)
 }
 
 // Cancelled reports whether t was decided cancelled.

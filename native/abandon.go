@@ -3,7 +3,9 @@ package native
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -100,7 +102,7 @@ func (c *Call) AbandonAfter(grace time.Duration) {
 			c.events <- eventCancel
 		}
 	}
-	c.announced.Store(true)
+	c.more.Store(true)
 	c.callbacks = append(c.callbacks, callback{Registration: t.OnCancel(a.tell), ours: true})
 }
 
@@ -111,7 +113,7 @@ func (p *Pool) waitGrace(ctx context.Context, c *Call) error {
 		<-c.events
 		return nil
 	}
-	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err()} // c may not be ours below
+	err := c.abandoned(ctx) // c may not be ours below
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
@@ -124,6 +126,20 @@ func (p *Pool) waitGrace(ctx context.Context, c *Call) error {
 	}
 	<-c.events // the worker was first: eventDone is on its way
 	return nil
+}
+
+// abandoned makes the error of a call that may be left. A foreign ctx that panics does so
+// once the call is over (N3).
+func (c *Call) abandoned(ctx context.Context) *Error {
+	asked := false
+	defer func() {
+		if !asked {
+			<-c.events
+		}
+	}()
+	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err()}
+	asked = true
+	return err
 }
 
 // abandon is the caller's swap. The lock is for the count alone: reclaim counts
@@ -154,7 +170,14 @@ func (p *Pool) reclaim(c *Call) {
 	c.recycle()
 }
 
+// logf writes to ErrorLog. A writer that panics has nobody to tell: what it did not write
+// goes to standard error, with its panic.
 func (p *Pool) logf(format string, args ...any) {
+	defer func() {
+		if v := recover(); v != nil {
+			fmt.Fprintf(os.Stderr, format+"\nnative: and the log panicked: %v\n", append(args, v)...)
+		}
+	}()
 	if p.ErrorLog != nil {
 		p.ErrorLog.Printf(format, args...)
 		return
@@ -184,7 +207,8 @@ func (p *Pool) logf(format string, args ...any) {
 //		...
 //
 // A panic of f reaches the caller of Do, or the log if late, and does not keep the
-// other clean-ups from running. f must not call runtime.Goexit.
+// other clean-ups from running; nor does a runtime.Goexit, which ends the caller's goroutine
+// as one of the function does.
 func (c *Call) Cleanup(f func(late bool)) {
 	if f == nil {
 		panic("native: Cleanup called with a nil function")
@@ -192,17 +216,38 @@ func (c *Call) Cleanup(f func(late bool)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token()
+	c.more.Store(true)
 	c.cleanups = append(c.cleanups, f)
 }
 
 // cleanUp runs the clean-ups, those that they register as well. No callback that
 // one registers runs beside the next one: and it may register clean-ups too.
+// A Goexit ends the goroutine, but not before the other clean-ups have run.
 func (c *Call) cleanUp() (p *cancel.PanicError) {
+	exits := true
+	defer func() {
+		if exits {
+			p = first(p, c.joinCallbacks())
+			c.raise(first(p, c.cleanUp()))
+		}
+	}()
 	for f := c.lastCleanup(); f != nil; f = c.lastCleanup() {
 		p = first(p, caught(f, c.abandon.late))
 		p = first(p, c.joinCallbacks())
 	}
+	exits = false
 	return p
+}
+
+// raise is for a panic that leave can't return any more.
+func (c *Call) raise(p *cancel.PanicError) {
+	switch {
+	case p == nil:
+	case c.worker != nil:
+		c.panic = first(c.panic, p)
+	default:
+		panic(p)
+	}
 }
 
 // lastCleanup takes the last clean-up off the list.

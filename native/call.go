@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // A Call is one running call, passed to the function that makes it. Its methods
@@ -16,9 +17,16 @@ type Call struct {
 	tok *cancel.Token // decides this call; nil between calls
 	own *follower     // set if tok is its token, and not the context's own
 
+	lent bool      // to this call by tok, which keeps the Call: see enterInline
+	kept keep.Kept // as tok keeps it; never written after it was made
+
 	follower *follower // this Call's, from its first need on
 
-	announced atomic.Bool // a callback was or is being registered
+	// The first callback has a place that costs no lock: see OnCancel.
+	one   atomic.Uint32
+	first cancel.Registration
+
+	more      atomic.Bool // something below was or is being registered: leave has to look
 	mu        sync.Mutex
 	callbacks []callback
 	joining   []callback // the callbacks that leave is joining
@@ -37,8 +45,24 @@ type Call struct {
 	cleanups []func(late bool)
 }
 
+// States of Call.one. Only the taker writes first, between its two stores, and only
+// leave takes it back, once it is taken.
+const (
+	oneFree uint32 = iota
+	oneTaking
+	oneTaken
+)
+
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
-var calls = sync.Pool{New: func() any { return &Call{events: make(chan event, 2)} }}
+var calls sync.Pool
+
+func init() {
+	calls.New = func() any {
+		c := &Call{events: make(chan event, 2)}
+		c.kept = keep.Kept{Value: c, Free: calls.Put}
+		return c
+	}
+}
 
 // Flag returns the word that C reads to learn that the call is cancelled. Its
 // memory is valid until the function has returned, and shared with other calls
@@ -81,10 +105,19 @@ func (c *Call) Cancelled() bool {
 // For a cancel function that is lost when it comes before the library was entered,
 // use OnCancelRepeat.
 func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
+	if f == nil {
+		panic("native: OnCancel called with a nil callback")
+	}
+	if t := c.token(); c.one.CompareAndSwap(oneFree, oneTaking) {
+		r := t.OnCancel(f)
+		c.first = r
+		c.one.Store(oneTaken)
+		return r
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
-	c.announced.Store(true)
+	c.more.Store(true)
 	r := t.OnCancel(f)
 	c.callbacks = append(c.callbacks, callback{Registration: r})
 	return r

@@ -2,8 +2,10 @@ package native
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // enter admits a call under ctx. The error is for a ctx that is done: the call
@@ -13,20 +15,62 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 		return nil, errNoCgo
 	}
 	t := cancel.FromContext(ctx)
-	if t != nil && t.Acquire() {
-		if t.Cancelled() {
-			t.Release()
-			return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
-		}
+	if t == nil || !t.Acquire() {
+		return enterOwn(ctx)
+	}
+	if t.Cancelled() {
+		defer t.Release()
+		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
+	}
+	c := calls.Get().(*Call)
+	c.tok = t
+	if own {
+		c.own = followerOf(c)
+		c.tok = &c.own.own
+		c.own.link(ctx, t)
+	}
+	return c, nil
+}
+
+// enterInline is enter for a call that ends on the goroutine it began on: it may use the
+// Call that the token keeps, if no other call of the request does.
+func enterInline(ctx context.Context) (*Call, error) {
+	if !supported {
+		return nil, errNoCgo
+	}
+	t := cancel.FromContext(ctx)
+	if t == nil {
+		return enterOwn(ctx)
+	}
+	place, ok := keep.Acquire(t)
+	switch {
+	case !ok:
+		return enterOwn(ctx)
+	case t.Cancelled():
+		defer release(t, place != nil)
+		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
+	case place == nil:
 		c := calls.Get().(*Call)
 		c.tok = t
-		if own {
-			c.own = followerOf(c)
-			c.tok = &c.own.own
-			c.own.link(ctx, t)
-		}
 		return c, nil
+	case *place == nil:
+		*place = &calls.Get().(*Call).kept
 	}
+	c := (*place).Value.(*Call)
+	c.tok, c.lent = t, true
+	return c, nil
+}
+
+func release(t *cancel.Token, lent bool) {
+	if lent {
+		keep.Release(t)
+	} else {
+		t.Release()
+	}
+}
+
+// enterOwn admits a call whose context has no token of ours, or a closed one.
+func enterOwn(ctx context.Context) (*Call, error) {
 	if ctx.Err() != nil {
 		return nil, notStarted(ctx)
 	}
@@ -43,35 +87,86 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
 // It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
-	if c.announced.Load() {
-		p = c.joinCallbacks()
+	if c.one.Load() != oneFree || c.more.Load() || c.worker != nil {
+		p = c.wind()
 	}
-	c.abandon.decide()
-	if len(c.cleanups) > 0 {
-		p = first(p, c.cleanUp())
-	}
-	if c.worker != nil {
-		c.worker.hide()
-	}
+	return first(p, c.part())
+}
+
+// part takes the call from its token. The panic is that of a foreign context.
+func (c *Call) part() (p *cancel.PanicError) {
 	t, f := c.tok, c.own
 	c.tok, c.own = nil, nil
 	switch {
 	case f == nil:
-		t.Release()
+		if !c.lent { // else the borrow ends with the loan: see leaveInline
+			t.Release()
+		}
 	case f.parent != nil:
 		f.unlink()
 	case f.ctx != nil || f.own.Cancelled():
-		f.finish()
+		p = f.finish()
 	}
 	return p
 }
 
+// wind ends what the call has beside its token.
+func (c *Call) wind() (p *cancel.PanicError) {
+	exits := true
+	defer func() {
+		if c.worker != nil {
+			c.worker.hide()
+		}
+		if exits { // a clean-up has called runtime.Goexit: this is all that is left of leave
+			t, lent := c.tok, c.lent
+			p := c.part()
+			if lent {
+				c.endLoan(t)
+			}
+			c.raise(p)
+		}
+	}()
+	p = c.joinCallbacks()
+	if c.worker != nil {
+		c.abandon.decide()
+	}
+	if len(c.cleanups) > 0 {
+		p = first(p, c.cleanUp())
+	}
+	exits = false
+	return p
+}
+
 // joinCallbacks stops every callback and waits for those that run, without the
-// lock: a callback that is running may register another, hence the loop.
+// lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
-	for c.announced.Load() {
+	for c.one.Load() != oneFree || c.more.Load() {
+		p = first(p, c.joinFirst())
+		p = first(p, c.joinMore())
+	}
+	return p
+}
+
+func (c *Call) joinFirst() (p *cancel.PanicError) {
+	if c.one.Load() == oneFree {
+		return nil
+	}
+	for c.one.Load() == oneTaking { // an OnCancel is under way
+		runtime.Gosched()
+	}
+	cb := callback{Registration: c.first}
+	c.first = cancel.Registration{}
+	c.one.Store(oneFree)
+	if cb.Stop() {
+		return nil
+	}
+	return c.join(cb)
+}
+
+func (c *Call) joinMore() (p *cancel.PanicError) {
+	for c.more.Load() {
 		c.mu.Lock() // waits for an OnCancel that is under way
-		c.announced.Store(false)
+		c.more.Store(false)
 		c.callbacks, c.joining = c.joining, c.callbacks
 		c.mu.Unlock()
 		for i, cb := range c.joining {
@@ -131,9 +226,11 @@ func (c *Call) cancelled(err error) error {
 }
 
 func (c *Call) recycle() {
-	c.started, c.panic, c.goexit = 0, nil, false
-	c.worker, c.ctx = nil, nil
-	c.abandon.reset()
+	c.started = 0
+	if c.worker != nil {
+		c.worker, c.ctx, c.panic, c.goexit = nil, nil, nil, false
+		c.abandon.reset()
+	}
 	calls.Put(c)
 }
 

@@ -36,8 +36,9 @@ type follower struct {
 	parent *cancel.Token       // the request's, borrowed, where the context is governed by one
 	linked cancel.Registration // of own with it
 
-	fire  func()        // what AfterFunc calls
-	fired chan struct{} // one place: fire has been called and is done
+	fire  func()             // what AfterFunc calls
+	fired chan struct{}      // one place: fire has been called and is done
+	panic *cancel.PanicError // of the context, in fire; written before fired
 
 	seen uint64 // the armer's: the word at its last round
 }
@@ -51,10 +52,20 @@ const (
 func newFollower() *follower {
 	f := &follower{fired: make(chan struct{}, 1)}
 	f.fire = func() {
-		f.own.Cancel(context.Cause(f.ctx))
+		f.own.Cancel(f.cause())
 		f.fired <- struct{}{}
 	}
 	return f
+}
+
+// cause asks a context that may be foreign, on a goroutine that nobody waits for.
+func (f *follower) cause() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.panic = cancel.Recovered(v) // and the call is cancelled all the same
+		}
+	}()
+	return context.Cause(f.ctx)
 }
 
 // start makes f's token follow ctx until finish.
@@ -62,24 +73,29 @@ func newFollower() *follower {
 // Only contexts of the standard library are left to the armer. A foreign one's
 // methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
-	f.from = ctx
-	if f.ctx = cancel.Standard(ctx); f.ctx == nil {
-		f.ctx = ctx
-		defer func() {
-			if f.stop == nil { // ctx has panicked: the next call must not see it
-				f.ctx, f.from = nil, nil
-			}
-		}()
-		f.stop = context.AfterFunc(ctx, f.fire)
-		f.word.Store(f.word.Load() + generation | active | armed)
+	std := cancel.Standard(ctx)
+	if std == nil {
+		f.startForeign(ctx)
 		return
 	}
+	f.ctx, f.from = std, ctx
 	f.word.Store(f.word.Load() + generation | active)
 	// The word before the look: the armer, going to sleep, says so before its
 	// last round. One of the two sees the other.
 	if followers.asleep.Load() {
 		followers.wake()
 	}
+}
+
+func (f *follower) startForeign(ctx context.Context) {
+	f.ctx, f.from = ctx, ctx
+	defer func() {
+		if f.stop == nil { // ctx has panicked: the next call must not see it
+			f.ctx, f.from = nil, nil
+		}
+	}()
+	f.stop = context.AfterFunc(ctx, f.fire)
+	f.word.Store(f.word.Load() + generation | active | armed)
 }
 
 // link makes f's token follow t, which governs ctx and is borrowed until unlink.
@@ -111,13 +127,14 @@ func (f *follower) late() bool {
 }
 
 // finish returns when no end of the context can reach f's token any more, and
-// makes the token live for the next call.
-func (f *follower) finish() {
+// makes the token live for the next call. The panic is the context's.
+func (f *follower) finish() (p *cancel.PanicError) {
 	w := f.word.Load()
 	if w&armed != 0 || !f.word.CompareAndSwap(w, w&^active) {
-		f.disarm()
+		p = f.disarm()
 	}
 	f.renew()
+	return p
 }
 
 // renew forgets the context and makes the token live. Nobody else can reach it.
@@ -129,17 +146,37 @@ func (f *follower) renew() {
 	}
 }
 
-func (f *follower) disarm() {
+func (f *follower) disarm() *cancel.PanicError {
 	f.mu.Lock() // waits until the armer has stored stop
 	stop := f.stop
 	f.stop = nil
 	f.mu.Unlock()
 	// Either fire is never called, or its goroutine has begun: then it has
 	// cancelled the token, or is about to, and must be done with it.
-	if !stop() {
+	var p *cancel.PanicError
+	if !f.stopped(stop) {
 		<-f.fired
+		p, f.panic = f.panic, nil
 	}
-	f.word.Store(f.word.Load() &^ (active | armed))
+	f.idle()
+	return p
+}
+
+func (f *follower) idle() { f.word.Store(f.word.Load() &^ (active | armed)) }
+
+// stopped calls stop. Where that calls a foreign context's own stop function, which may
+// panic or exit, context.AfterFunc has decided before: fire is not called.
+func (f *follower) stopped(stop func() bool) (prevented bool) {
+	returned := false
+	defer func() {
+		if !returned { // finish does not go on
+			f.idle()
+			f.renew()
+		}
+	}()
+	prevented = stop()
+	returned = true
+	return prevented
 }
 
 // arm registers f with its context if f has been active since word w was seen.

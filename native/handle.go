@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"runtime"
 	"sync/atomic"
 )
@@ -66,7 +65,7 @@ func NewHandle[T any](v T, free func(T)) *Handle[T] {
 }
 
 func reportLeak(made string) {
-	log.Printf("native: the handle made at %s was never closed", made)
+	standard.logf("native: the handle made at %s was never closed", made)
 }
 
 // Use leases the handle to call c and returns its value. The lease ends when c is really

@@ -1,25 +1,45 @@
 package native
 
-import "context"
+import (
+	"context"
+
+	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
+)
 
 // Inline calls fn on the caller's goroutine, as [Do] does on another: the same
 // guarantees at a fraction of the cost, for calls that take microseconds and for
 // callers that have a goroutine to block. A panic of fn passes as it is; if a
 // callback has panicked as well, its panic follows.
 func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
-	c, err := enter(ctx, false)
+	c, err := enterInline(ctx)
 	if err != nil {
 		var zero T
 		return zero, err
 	}
 	defer c.leaveInline() // after a panic and Goexit too
 	v, err := fn(c)
-	return v, c.outcome(err)
+	if err != nil {
+		err = c.outcome(err)
+	}
+	return v, err
 }
 
 func (c *Call) leaveInline() {
-	if p := c.leave(); p != nil {
+	t, lent := c.tok, c.lent
+	p := c.leave()
+	if lent {
+		c.endLoan(t)
+	} else {
+		c.recycle()
+	}
+	if p != nil {
 		panic(p)
 	}
-	c.recycle()
+}
+
+// endLoan gives the borrow back: from here on the Call is another call's.
+func (c *Call) endLoan(t *cancel.Token) {
+	c.lent, c.started = false, 0
+	keep.Release(t)
 }

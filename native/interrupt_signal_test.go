@@ -3,10 +3,12 @@
 package native_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,6 +92,33 @@ var signalCases = map[string]func(t *testing.T){
 		if err != nil || len(ch) != 0 {
 			t.Errorf("%v, and os/signal saw %d signals of ours", err, len(ch))
 		}
+	},
+	// The kernel throws away what is on its way to a thread when the program ignores the
+	// signal: nobody will ever handle it, and leaving must not wait for that.
+	"ignored on its way": func(t *testing.T) {
+		must(t, native.SetInterruptSignal(36))
+		mustInterrupt(t)
+		before, _, _ := native.SignalCounts()
+		ctx, stop := context.WithCancelCause(t.Context())
+		over := make(chan error, 1)
+		go func() {
+			_, err := native.Inline(ctx, func(c *native.Call) (int, error) {
+				return 0, c.Interruptible(func() error {
+					set := unix.Sigset_t{}
+					set.Val[0] = 1 << (36 - 1)
+					must(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)) // stands for: not delivered yet
+					defer unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil)
+					stop(errGone)
+					for sent := before; sent == before; sent, _, _ = native.SignalCounts() {
+						runtime.Gosched()
+					}
+					signal.Ignore(syscall.Signal(36))
+					return nil
+				})
+			})
+			over <- err
+		}()
+		must(t, within(t, "a section whose signal was thrown away", over))
 	},
 	"blocked": func(t *testing.T) {
 		set := unix.Sigset_t{}

@@ -38,7 +38,7 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
-	c.announced.Store(true)
+	c.more.Store(true)
 	rep := &repetition{ending: make(chan struct{})}
 	r := t.OnCancel(func(cause error) { repeatUntil(rep.ending, func() { f(cause) }) })
 	c.callbacks = append(c.callbacks, callback{Registration: r, repeat: rep})

@@ -127,22 +127,57 @@ func (w *worker) serve(c *Call) {
 	returned = true
 }
 
+// finish ends the call. Foreign code in it, a clean-up or a context's stop function,
+// may panic or exit as fn may: the caller is told, and the worker goes on.
 func (w *worker) finish(c *Call) {
-	o := c.ended()
+	defer w.done(c, c.ended())
+	left := false
+	defer func() {
+		if left {
+			return
+		}
+		if v := recover(); v != nil {
+			c.panic = first(c.panic, cancel.Recovered(v))
+		} else if !c.goexit { // else serve has done so
+			c.goexit = true
+			go w.loop()
+		}
+	}()
 	c.panic = first(c.panic, c.leave())
+	left = true
+}
+
+// done gives back what the call has of its worker and pool, and tells its caller.
+func (w *worker) done(c *Call, o outcome) {
 	w.finished[o].Add(1)
 	if c.started > 0 {
 		w.callbacks.Add(uint64(c.started))
 	}
-	late := c.abandon.late
-	if late {
-		w.pool.reclaim(c)
+	if c.abandon.late {
+		w.reclaim(c)
+		return
 	}
 	// The worker and its place are free before its caller runs again: the
 	// caller's next call finds them.
+	w.free()
+	c.events <- eventDone
+}
+
+func (w *worker) free() {
 	w.pool.crew.put(w)
 	w.pool.release()
-	if !late {
-		c.events <- eventDone
-	}
+}
+
+// reclaim ends an abandoned call. A panic is logged, and the writer of the log is foreign
+// code too.
+func (w *worker) reclaim(c *Call) {
+	exits, exited := true, c.goexit
+	defer func() {
+		if exits && !exited {
+			go w.loop()
+		}
+		w.free()
+	}()
+	w.pool.reclaim(c)
+	exits = false
 }

@@ -1,0 +1,94 @@
+package cancel_test
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/keep"
+)
+
+// What a token keeps has one user at a time, and goes back once, when the token is closed
+// and nobody has borrowed it: whatever Close, Release and Reset meet.
+func TestToken_kept_race(t *testing.T) {
+	n := 3_000
+	if testing.Short() {
+		n = 300
+	}
+	var inUse, made, freed atomic.Int64
+	tok := new(cancel.Token)
+	for range n {
+		freed.Store(0)
+		made.Store(0)
+		var wg sync.WaitGroup
+		for g := range 4 {
+			wg.Go(func() {
+				for i := range 8 {
+					borrowKept(t, tok, &inUse, &made, &freed)
+					if g == 0 && i == 4 {
+						tok.Close()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() > 1 || freed.Load() != made.Load() {
+			t.Fatalf("%d made, %d given back", made.Load(), freed.Load())
+		}
+		tok.Reset()
+	}
+}
+
+func borrowKept(t *testing.T, tok *cancel.Token, inUse, made, freed *atomic.Int64) {
+	place, ok := keep.Acquire(tok)
+	switch {
+	case !ok:
+		return
+	case place == nil:
+		tok.Release()
+		return
+	}
+	if inUse.Add(1) != 1 {
+		t.Error("lent to two at once")
+	}
+	if *place == nil {
+		made.Add(1)
+		*place = &keep.Kept{Value: 1, Free: func(any) {
+			freed.Add(1)
+			if inUse.Load() != 0 {
+				t.Error("given back while it is lent")
+			}
+		}}
+	}
+	runtime.Gosched()
+	inUse.Add(-1)
+	keep.Release(tok)
+}
+
+// Reset gives back what Close left behind, if anything is left, and a token that has
+// kept nothing gives back nothing.
+func TestToken_keptAtClose(t *testing.T) {
+	var tok cancel.Token
+	freed := 0
+	for range 2 {
+		place, ok := keep.Acquire(&tok)
+		if !ok || place == nil || *place != nil {
+			t.Fatalf("a new token: %v, %v", place, ok)
+		}
+		*place = &keep.Kept{Value: 7, Free: func(v any) { freed += v.(int) }}
+		tok.Acquire()
+		keep.Release(&tok)
+		tok.Close()
+		if freed != 0 {
+			t.Error("given back under a borrow")
+		}
+		tok.Release()
+		if freed != 7 {
+			t.Errorf("given back: %d", freed)
+		}
+		tok.Reset()
+		freed = 0
+	}
+}

@@ -111,7 +111,7 @@ func (p *Pool) waitGrace(ctx context.Context, c *Call) error {
 		<-c.events
 		return nil
 	}
-	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err()} // c may not be ours below
+	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err(), abandoned: true} // c may not be ours below
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
@@ -120,6 +120,7 @@ func (p *Pool) waitGrace(ctx context.Context, c *Call) error {
 	case <-timer.C:
 	}
 	if p.crew.abandon(c) {
+		abandoned(ctx)
 		return err
 	}
 	<-c.events // the worker was first: eventDone is on its way

@@ -32,6 +32,8 @@ type Call struct {
 	goexit bool
 	ctx    context.Context // of a call in a pool of the program's own, for Close's report
 	since  time.Time       // the same
+	how    Outcome         // once decided
+	record *record         // nil: not traced
 
 	abandon  abandon
 	cleanups []func(late bool)
@@ -85,7 +87,7 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	defer c.mu.Unlock()
 	t := c.token()
 	c.announced.Store(true)
-	r := t.OnCancel(f)
+	r := t.OnCancel(c.recorded(f))
 	c.callbacks = append(c.callbacks, callback{Registration: r})
 	return r
 }

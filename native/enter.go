@@ -103,21 +103,6 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 	return nil
 }
 
-// outcome makes the error of Do from what the function said. It is called before
-// leave, so that a cancel which comes later can't be blamed.
-func (c *Call) outcome(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case c.tok.Cancelled():
-		return c.cancelled(err)
-	case c.own != nil && c.own.late():
-		// C has looked at the deadline by itself, and Go's timer is yet to come.
-		return &Error{Cause: context.DeadlineExceeded, Err: err, ctxErr: context.DeadlineExceeded}
-	}
-	return err
-}
-
 // cancelled makes the error of a call that has been cancelled and said err.
 func (c *Call) cancelled(err error) error {
 	e := &Error{Cause: c.tok.Cause(), Err: err}
@@ -131,8 +116,8 @@ func (c *Call) cancelled(err error) error {
 }
 
 func (c *Call) recycle() {
-	c.started, c.panic, c.goexit = 0, nil, false
-	c.worker, c.ctx = nil, nil
+	c.started, c.panic, c.goexit, c.how = 0, nil, false, NotStarted
+	c.worker, c.ctx, c.record = nil, nil, nil
 	c.abandon.reset()
 	calls.Put(c)
 }

@@ -7,6 +7,11 @@ import "context"
 // callers that have a goroutine to block. A panic of fn passes as it is; if a
 // callback has panicked as well, its panic follows.
 func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
+	if mayTrace() {
+		if r := newRecord(ctx, nil); r != nil {
+			return inlineTraced(r, fn)
+		}
+	}
 	c, err := enter(ctx, false)
 	if err != nil {
 		var zero T

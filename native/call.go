@@ -33,7 +33,7 @@ type Call struct {
 	ctx    context.Context // of a call in a pool of the program's own, for Close's report
 	since  time.Time       // the same
 	how    Outcome         // once decided
-	record *record         // nil: not traced
+	record *record         // nil: not traced. Written before the function begins
 
 	abandon  abandon
 	cleanups []func(late bool)
@@ -83,11 +83,12 @@ func (c *Call) Cancelled() bool {
 // For a cancel function that is lost when it comes before the library was entered,
 // use OnCancelRepeat.
 func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
+	f = c.recorded(f)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
 	c.announced.Store(true)
-	r := t.OnCancel(c.recorded(f))
+	r := t.OnCancel(f)
 	c.callbacks = append(c.callbacks, callback{Registration: r})
 	return r
 }

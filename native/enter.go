@@ -54,7 +54,7 @@ func (c *Call) leave() (p *cancel.PanicError) {
 		c.worker.hide()
 	}
 	t, f := c.tok, c.own
-	c.tok, c.own = nil, nil
+	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
 	switch {
 	case f == nil:
 		t.Release()
@@ -116,8 +116,8 @@ func (c *Call) cancelled(err error) error {
 }
 
 func (c *Call) recycle() {
-	c.started, c.panic, c.goexit, c.how = 0, nil, false, NotStarted
-	c.worker, c.ctx, c.record = nil, nil, nil
+	c.started, c.panic, c.goexit = 0, nil, false
+	c.worker, c.ctx = nil, nil
 	c.abandon.reset()
 	calls.Put(c)
 }

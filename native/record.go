@@ -134,8 +134,8 @@ func (c *Call) recorded(f func(error)) func(error) {
 func (r *record) entered(c *Call) *rtrace.Region {
 	c.record = r
 	c.Flag()             // it has the time when it is set
-	c.Cleanup(r.reclaim) // the first: it runs last
-	if c.worker != nil { // else the caller has its own
+	if c.worker != nil { // else the caller has labels of its own, and waits
+		c.Cleanup(r.reclaim) // the first: it runs last
 		label(r.Context)
 	}
 	g := r.region("native function")
@@ -149,12 +149,14 @@ func (r *record) entered(c *Call) *rtrace.Region {
 func (r *record) returned(c *Call, err error, ok bool) {
 	now := time.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer func() { // also if a foreign context panics in decide
+		r.call = nil
+		r.mu.Unlock()
+	}()
 	r.fn = Receipt{Outcome: c.decide(err != nil || !ok), Err: err, Panicked: !ok}
 	if r.at.Returned = now; r.fn.Outcome != Completed {
 		r.look()
 	}
-	r.call = nil
 }
 
 // look asks the token of a function that runs.

@@ -184,17 +184,27 @@ func TestToken_FlagSetAt(t *testing.T) {
 
 // N11: who sees the word set gets its time, however soon.
 func TestToken_FlagSetAt_race(t *testing.T) {
-	for range 2000 {
-		before := time.Now()
+	cancels, cancelled := make(chan *cancel.Token, 1), make(chan bool)
+	go func() {
+		for tok := range cancels {
+			tok.Cancel(nil)
+			cancelled <- true
+		}
+	}()
+	defer close(cancels)
+	for range 20_000 {
 		var tok cancel.Token
-		f := tok.Flag()
-		go tok.Cancel(nil)
-		for !f.IsSet() {
-			runtime.Gosched()
+		f, before := tok.Flag(), time.Now()
+		cancels <- &tok
+		for spins := 1; !f.IsSet(); spins++ {
+			if spins%256 == 0 { // one processor
+				runtime.Gosched()
+			}
 		}
 		if at := tok.FlagSetAt(); at.Before(before) {
 			t.Fatalf("set, and its time is %v, before %v", at, before)
 		}
+		<-cancelled
 		tok.Close()
 	}
 }

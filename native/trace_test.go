@@ -146,13 +146,57 @@ func TestN11_abandoned(t *testing.T) {
 		inOrder(t, kind, r.Start, r.Entered, r.FlagSet, r.Done)
 		close(release)
 		late := within(t, "the second receipt", reclaimed)
-		within(t, "the clean-up", cleaned)
+		select {
+		case <-cleaned:
+		default:
+			t.Errorf("%s: reclaimed before its clean-up", kind)
+		}
 		if late.Outcome != native.Cancelled || late.Err != (codeError{7}) || late.Cause != errGone || !late.Done.Equal(r.Done) {
 			t.Errorf("%s, reclaimed: %+v", kind, late)
 		}
 		inOrder(t, kind, late.Done, late.Returned)
 	}
 	closePool(t, p)
+}
+
+// N11: Reclaimed comes after Done, also where the call was over first.
+func TestN11_reclaimedAfterDone(t *testing.T) {
+	p := &native.Pool{Grace: time.Millisecond}
+	ctx, stop := context.WithCancelCause(t.Context())
+	release := make2()
+	var order []string
+	native.DoIn(native.WithTrace(ctx, &native.Trace{
+		Done: func(native.Receipt) {
+			close(release)
+			eventually(t, "the call to be over", func() bool { return p.Stats().Reclaimed == 1 })
+			order = append(order, "done")
+		},
+		Reclaimed: func(native.Receipt) { order = append(order, "reclaimed") },
+	}), p, func(*native.Call) (int, error) {
+		stop(errGone)
+		<-release
+		return 1, nil
+	})
+	if got := strings.Join(order, ", "); got != "done, reclaimed" {
+		t.Errorf("told: %s", got)
+	}
+	closePool(t, p)
+}
+
+// N2, N11: the cancel of a call inside another's function, which returns its error, is not
+// the other's.
+func TestN11_nested(t *testing.T) {
+	bothWays(t, func(t *testing.T, do doFunc) {
+		inner, stop := context.WithCancelCause(context.Background())
+		stop(errGone)
+		tr, done, _ := receipts()
+		_, err := do(native.WithTrace(t.Context(), tr), func(*native.Call) (int, error) {
+			return native.Inline(inner, func(*native.Call) (int, error) { return 1, nil })
+		})
+		if r := within(t, "the receipt", done); r.Outcome != native.Completed || r.Cause != nil || r.Err != err || !errors.Is(err, errGone) {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // N11: one Done for each call, one Reclaimed after it for each that was abandoned, whatever

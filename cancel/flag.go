@@ -43,6 +43,19 @@ func (f Flag) Pointer() unsafe.Pointer {
 // IsSet reports whether the word is set.
 func (f Flag) IsSet() bool { return f.s != nil && f.s.word.Load() != 0 }
 
+// FlagSetAt returns when t's flag was set: inside Cancel, or by the Flag that made it
+// later. It is zero if t has no flag or that is not set. Like Flag, it is for t's owner, before
+// Close, and for who holds a borrow.
+func (t *Token) FlagSetAt() time.Time {
+	t.mu.Lock() // a word that is set has its time when Cancel unlocks
+	defer t.mu.Unlock()
+	s := t.slot.Load()
+	if s == nil || s.word.Load() == 0 {
+		return time.Time{}
+	}
+	return began.Add(time.Duration(s.setAt))
+}
+
 // SetDeadline writes t next to the word, for C code that honours deadlines by
 // itself (hangup_expired of native/hangup.h): as nanoseconds of CLOCK_MONOTONIC,
 // clock_gettime(2). The zero time is no deadline, as before the first call. It is

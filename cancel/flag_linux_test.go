@@ -5,8 +5,10 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -85,4 +87,25 @@ func asleep(t *testing.T, tid int) {
 		}
 	}
 	t.Fatal("waited for the waiter to sleep")
+}
+
+// N2: a deadline that has passed by C's clock has passed by Go's: C that stops at it is not
+// ahead of the deadline.
+func TestFlag_deadlineNotEarly(t *testing.T) {
+	var tok cancel.Token
+	defer tok.Close()
+	f := tok.Flag()
+	word := (*atomic.Int64)(unsafe.Add(f.Pointer(), 16)) // slot's deadline
+	for range 1000 {
+		deadline := time.Now().Add(time.Hour)
+		f.SetDeadline(deadline)
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			t.Fatal(err)
+		}
+		// At this moment C has left to go at least what Go, asked later, has.
+		if c, g := time.Duration(word.Load()-ts.Nano()), time.Until(deadline); c < g {
+			t.Fatalf("C has %v left, Go %v", c, g)
+		}
+	}
 }

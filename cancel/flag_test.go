@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hangup-go/hangup/cancel"
 )
@@ -152,4 +153,58 @@ func raceOneFlag(t *testing.T, i int) {
 	spin(i / 3)
 	tok.Close()
 	wg.Wait()
+}
+
+// N11: the flag's time is between those before and after the Cancel that set it, also
+// through a link, and gone in the token's next life.
+func TestToken_FlagSetAt(t *testing.T) {
+	var tok, child cancel.Token
+	defer child.Close()
+	if tok.Flag(); !tok.FlagSetAt().IsZero() {
+		t.Error("a flag that is not set has a time")
+	}
+	child.Flag()
+	tok.Link(&child)
+	before := time.Now()
+	tok.Cancel(nil)
+	after := time.Now()
+	for _, at := range []time.Time{tok.FlagSetAt(), child.FlagSetAt()} {
+		if at.Before(before) || at.After(after) {
+			t.Errorf("set at %v, want between %v and %v", at, before, after)
+		}
+	}
+	tok.Close()
+	tok.Drain()
+	tok.Reset()
+	defer tok.Close()
+	if tok.Flag(); !tok.FlagSetAt().IsZero() {
+		t.Error("the time of an earlier life")
+	}
+}
+
+// N11: who sees the word set gets its time, however soon.
+func TestToken_FlagSetAt_race(t *testing.T) {
+	cancels, cancelled := make(chan *cancel.Token, 1), make(chan bool)
+	go func() {
+		for tok := range cancels {
+			tok.Cancel(nil)
+			cancelled <- true
+		}
+	}()
+	defer close(cancels)
+	for range 20_000 {
+		var tok cancel.Token
+		f, before := tok.Flag(), time.Now()
+		cancels <- &tok
+		for spins := 1; !f.IsSet(); spins++ {
+			if spins%256 == 0 { // one processor
+				runtime.Gosched()
+			}
+		}
+		if at := tok.FlagSetAt(); at.Before(before) {
+			t.Fatalf("set, and its time is %v, before %v", at, before)
+		}
+		<-cancelled
+		tok.Close()
+	}
 }

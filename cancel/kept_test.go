@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/hangup-go/hangup/cancel"
-	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // What a token keeps has one user at a time, and goes back once, when the token is closed
@@ -42,7 +41,7 @@ func TestToken_kept_race(t *testing.T) {
 }
 
 func borrowKept(t *testing.T, tok *cancel.Token, inUse, made, freed *atomic.Int64) {
-	place, ok := keep.Acquire(tok)
+	place, ok := tok.AcquireKept()
 	switch {
 	case !ok:
 		return
@@ -55,7 +54,7 @@ func borrowKept(t *testing.T, tok *cancel.Token, inUse, made, freed *atomic.Int6
 	}
 	if *place == nil {
 		made.Add(1)
-		*place = &keep.Kept{Value: 1, Free: func(any) {
+		*place = &cancel.Kept{Value: 1, Free: func(any) {
 			freed.Add(1)
 			if inUse.Load() != 0 {
 				t.Error("given back while it is lent")
@@ -64,7 +63,7 @@ func borrowKept(t *testing.T, tok *cancel.Token, inUse, made, freed *atomic.Int6
 	}
 	runtime.Gosched()
 	inUse.Add(-1)
-	keep.Release(tok)
+	tok.ReleaseKept()
 }
 
 // Reset gives back what Close left behind, if anything is left, and a token that has
@@ -73,13 +72,13 @@ func TestToken_keptAtClose(t *testing.T) {
 	var tok cancel.Token
 	freed := 0
 	for range 2 {
-		place, ok := keep.Acquire(&tok)
+		place, ok := tok.AcquireKept()
 		if !ok || place == nil || *place != nil {
 			t.Fatalf("a new token: %v, %v", place, ok)
 		}
-		*place = &keep.Kept{Value: 7, Free: func(v any) { freed += v.(int) }}
+		*place = &cancel.Kept{Value: 7, Free: func(v any) { freed += v.(int) }}
 		tok.Acquire()
-		keep.Release(&tok)
+		tok.ReleaseKept()
 		tok.Close()
 		if freed != 0 {
 			t.Error("given back under a borrow")

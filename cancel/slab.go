@@ -3,6 +3,7 @@ package cancel
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -15,7 +16,8 @@ type slot struct {
 	eventfd  int32         // descriptor + 1, 0 none; kept for the slot's next owner
 	_        int32
 	deadline atomic.Int64 // CLOCK_MONOTONIC in nanoseconds, 0 none
-	_        [104]byte
+	setAt    int64        // nanoseconds since the program began, if word is set; not C's, guarded by the token's mutex
+	_        [96]byte
 
 	waiters atomic.Uint32 // C threads asleep on word's low half
 	_       [124]byte
@@ -27,11 +29,16 @@ var (
 	_ [128]byte = [unsafe.Offsetof(slot{}.waiters)]byte{}
 )
 
-// set makes the word 1 and wakes who sleeps on it. The token's mutex is held.
+// set makes the word 1 and wakes who sleeps on it. The token's mutex is held. The clock is
+// read after the store: nobody who polls waits for that.
 func (s *slot) set() {
 	s.word.Store(1)
+	s.setAt = int64(time.Since(began))
 	s.wake()
 }
+
+// began is where setAt counts from. It has a monotonic reading, and so have its sums.
+var began = time.Now()
 
 const (
 	slotSize  = 256

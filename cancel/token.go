@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-
-	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // The low bits of Token.state hold the decision and the end of the token's
@@ -14,7 +12,7 @@ const (
 	cancelled uint64 = 1 << iota
 	completed
 	closed
-	lent // see acquireKept
+	lent // see AcquireKept
 	borrow
 
 	decided = cancelled | completed
@@ -31,11 +29,11 @@ type Token struct {
 
 	mu       sync.Mutex
 	cause    error
-	pending  list       // callbacks that may still start
-	running  list       // callbacks that have started, or are about to
-	panicked list       // callbacks whose panic nobody has taken yet
-	kept     *keep.Kept // for borrowers, see acquireKept
-	inline   node       // the first callback's, so that most tokens need no other
+	pending  list  // callbacks that may still start
+	running  list  // callbacks that have started, or are about to
+	panicked list  // callbacks whose panic nobody has taken yet
+	kept     *Kept // for borrowers, see AcquireKept
+	inline   node  // the first callback's, so that most tokens need no other
 	drained  chan struct{}
 }
 
@@ -113,7 +111,7 @@ func (t *Token) Close() {
 	before := t.state.Or(closed)
 	// Of Close and the last Release, exactly one sees both "closed" and "no
 	// borrow left" first: both are read-modify-writes of the same word.
-	var k *keep.Kept
+	var k *Kept
 	if before&closed == 0 && before/borrow == 0 {
 		k = t.recycleLocked() // a slot that is not there yet can't come: Flag takes an open or a borrowed token
 	}

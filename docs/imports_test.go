@@ -20,9 +20,8 @@ var allowed = map[string]struct {
 	own     []string
 	modules []string
 }{
-	"internal":    {nil, nil},
-	"cancel":      {[]string{"internal/keep"}, []string{"golang.org/x/sys"}},
-	"native":      {[]string{"cancel", "internal/keep", "native"}, []string{"golang.org/x/sys"}},
+	"cancel":      {nil, []string{"golang.org/x/sys"}},
+	"native":      {[]string{"cancel", "native"}, []string{"golang.org/x/sys"}},
 	"httpwire":    {[]string{"cancel", "httpwire/internal"}, []string{"golang.org/x/sys", "golang.org/x/net"}},
 	"httpwire/h3": {[]string{"cancel", "httpwire"}, []string{"github.com/quic-go/quic-go"}},
 	"docs":        {nil, nil},

@@ -49,6 +49,9 @@ func (d *Disconnect) Is(target error) bool {
 	return target == ErrDisconnected || target == context.Canceled
 }
 
+// When returns Time. It is what a native.Receipt says of the disconnect.
+func (d *Disconnect) When() time.Time { return d.Time }
+
 // Unwrap returns the underlying error.
 func (d *Disconnect) Unwrap() error { return d.Err }
 

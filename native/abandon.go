@@ -122,6 +122,7 @@ func (p *Pool) waitGrace(ctx context.Context, c *Call) error {
 	case <-timer.C:
 	}
 	if p.crew.abandon(c) {
+		abandoned(ctx)
 		return err
 	}
 	<-c.events // the worker was first: eventDone is on its way
@@ -137,7 +138,7 @@ func (c *Call) abandoned(ctx context.Context) *Error {
 			<-c.events
 		}
 	}()
-	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err()}
+	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err(), abandoned: true}
 	asked = true
 	return err
 }

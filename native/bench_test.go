@@ -4,6 +4,7 @@ package native_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"unsafe"
 
@@ -47,6 +48,11 @@ func BenchmarkCall(b *testing.B) {
 	call := func(do func(context.Context, func(*native.Call) (uint64, error)) (uint64, error),
 		ctx func(*testing.B) context.Context, fn func(*native.Call) (uint64, error)) func(*testing.B) {
 		return func(b *testing.B) {
+			for range 10 { // the row before may have been traced
+				if native.Traces() != 0 {
+					runtime.GC()
+				}
+			}
 			ctx := ctx(b)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -55,6 +61,14 @@ func BenchmarkCall(b *testing.B) {
 				}
 			}
 		}
+	}
+	requestTraced := func(b *testing.B) context.Context {
+		return native.WithTrace(requestContext(b), &native.Trace{Done: func(native.Receipt) {}})
+	}
+	requestBeside := func(b *testing.B) context.Context { // others are traced
+		other := native.WithTrace(context.Background(), new(native.Trace))
+		b.Cleanup(func() { runtime.KeepAlive(other) })
+		return requestContext(b)
 	}
 	b.Run("raw", func(b *testing.B) {
 		p := pooledFlag(b)
@@ -69,6 +83,10 @@ func BenchmarkCall(b *testing.B) {
 	b.Run("Do/request", call(native.Do[uint64], requestContext, read))
 	b.Run("Do/request+callback", call(native.Do[uint64], requestContext, readWithCallback))
 	b.Run("Do/any", call(native.Do[uint64], plain, read))
+	b.Run("Inline/beside a trace", call(native.Inline[uint64], requestBeside, read))
+	b.Run("Inline/traced", call(native.Inline[uint64], requestTraced, read))
+	b.Run("Do/beside a trace", call(native.Do[uint64], requestBeside, read))
+	b.Run("Do/traced", call(native.Do[uint64], requestTraced, read))
 	b.Run("rival/goroutine+select", func(b *testing.B) { benchmarkSelect(b, plain(b)) })
 	b.Run("rival/watcher", func(b *testing.B) { benchmarkWatcher(b, plain(b)) })
 	b.Run("rival/AfterFunc", func(b *testing.B) { benchmarkAfterFunc(b, plain(b)) })

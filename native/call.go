@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
-	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // A Call is one running call, passed to the function that makes it. Its methods
@@ -17,8 +16,8 @@ type Call struct {
 	tok *cancel.Token // decides this call; nil between calls
 	own *follower     // set if tok is its token, and not the context's own
 
-	lent bool      // to this call by tok, which keeps the Call: see enterInline
-	kept keep.Kept // as tok keeps it; never written after it was made
+	lent bool        // to this call by tok, which keeps the Call: see enterInline
+	kept cancel.Kept // as tok keeps it; never written after it was made
 
 	follower *follower // this Call's, from its first need on
 
@@ -40,6 +39,8 @@ type Call struct {
 	goexit bool
 	ctx    context.Context // of a call in a pool of the program's own, for Close's report
 	since  time.Time       // the same
+	how    Outcome         // once decided
+	record *record         // nil: not traced. Written before the function begins
 
 	abandon  abandon
 	cleanups []func(late bool)
@@ -59,7 +60,7 @@ var calls sync.Pool
 func init() {
 	calls.New = func() any {
 		c := &Call{events: make(chan event, 2)}
-		c.kept = keep.Kept{Value: c, Free: calls.Put}
+		c.kept = cancel.Kept{Value: c, Free: calls.Put}
 		return c
 	}
 }
@@ -108,6 +109,7 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	if f == nil {
 		panic("native: OnCancel called with a nil callback")
 	}
+	f = c.recorded(f)
 	if t := c.token(); c.one.CompareAndSwap(oneFree, oneTaking) {
 		r := t.OnCancel(f)
 		c.first = r

@@ -43,6 +43,11 @@ func DoIn[T any](ctx context.Context, p *Pool, fn func(*Call) (T, error)) (T, er
 	if p == nil {
 		p = &standard
 	}
+	if mayTrace() {
+		if r := newRecord(ctx, p); r != nil {
+			return doTraced(r, p, fn)
+		}
+	}
 	c, err := p.enter(ctx)
 	if err != nil {
 		return zero, err

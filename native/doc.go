@@ -17,7 +17,7 @@
 //     never entered.
 //   - N2 The truth wins. A call that finished returns its result, cancelled or
 //     not; an error of a cancelled call is an [*Error] with both the cause and
-//     what the function said.
+//     what the function said. Its [Outcome] is decided once, for error, figures and receipt.
 //   - N3 Joined. When Do or Inline returns, no callback of the call runs or will
 //     run, and no late cancel can reach its flag.
 //   - N4 Only its own call. A cancel never touches another call or the next call
@@ -35,6 +35,8 @@
 //   - N9 Panics and Goexit of the function reach the caller of Do.
 //   - N10 Handle lease. A [Handle] shared by calls is not freed while a call or one
 //     of its callbacks uses it.
+//   - N11 Receipt. A call under [WithTrace] has a [Receipt]: its outcome, and the times from the
+//     client's end to Do's return. A call that is not traced pays two loads for it.
 //
 // # The C side
 //

@@ -5,7 +5,6 @@ import (
 	"runtime"
 
 	"github.com/hangup-go/hangup/cancel"
-	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // enter admits a call under ctx. The error is for a ctx that is done: the call
@@ -42,7 +41,7 @@ func enterInline(ctx context.Context) (*Call, error) {
 	if t == nil {
 		return enterOwn(ctx)
 	}
-	place, ok := keep.Acquire(t)
+	place, ok := t.AcquireKept()
 	switch {
 	case !ok:
 		return enterOwn(ctx)
@@ -63,7 +62,7 @@ func enterInline(ctx context.Context) (*Call, error) {
 
 func release(t *cancel.Token, lent bool) {
 	if lent {
-		keep.Release(t)
+		t.ReleaseKept()
 	} else {
 		t.Release()
 	}
@@ -96,7 +95,7 @@ func (c *Call) leave() (p *cancel.PanicError) {
 // part takes the call from its token. The panic is that of a foreign context.
 func (c *Call) part() (p *cancel.PanicError) {
 	t, f := c.tok, c.own
-	c.tok, c.own = nil, nil
+	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
 	switch {
 	case f == nil:
 		if !c.lent { // else the borrow ends with the loan: see leaveInline
@@ -196,21 +195,6 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 	}
 	cb.StopAndWait()
 	return nil
-}
-
-// outcome makes the error of Do from what the function said. It is called before
-// leave, so that a cancel which comes later can't be blamed.
-func (c *Call) outcome(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case c.tok.Cancelled():
-		return c.cancelled(err)
-	case c.own != nil && c.own.late():
-		// C has looked at the deadline by itself, and Go's timer is yet to come.
-		return &Error{Cause: context.DeadlineExceeded, Err: err, ctxErr: context.DeadlineExceeded}
-	}
-	return err
 }
 
 // cancelled makes the error of a call that has been cancelled and said err.

@@ -13,7 +13,8 @@ type Error struct {
 	Cause error // why the call was cancelled: the context's cause
 	Err   error // what the call returned; nil if it was never made
 
-	ctxErr error // what the context's Err said
+	ctxErr    error // what the context's Err said
+	abandoned bool
 }
 
 func (e *Error) Error() string {
@@ -21,6 +22,18 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("native: call not started: %v", e.Cause)
 	}
 	return fmt.Sprintf("native: call cancelled (%v): %v", e.Cause, e.Err)
+}
+
+// Outcome returns [NotStarted], [Abandoned] or [Cancelled].
+func (e *Error) Outcome() Outcome {
+	switch {
+	case e.Err == nil:
+		return NotStarted
+	case e.abandoned:
+		return Abandoned
+	default:
+		return Cancelled
+	}
 }
 
 // Unwrap returns the cause and, if the call was made, its error.

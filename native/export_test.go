@@ -1,5 +1,7 @@
 package native
 
+import "time"
+
 // Followers returns how many followers there are; each may keep a flag.
 func Followers() int {
 	followers.mu.Lock()
@@ -21,3 +23,14 @@ func PoolState(p *Pool) (load int64, credit int) {
 	defer p.mu.Unlock()
 	return p.load.Load() &^ shutBit, p.credit
 }
+
+// SetTimerPatience sets how long a call waits for the cause of a deadline that has passed. No
+// call may be running.
+func SetTimerPatience(d time.Duration) (reset func()) {
+	old := timerPatience
+	timerPatience = d
+	return func() { timerPatience = old }
+}
+
+// Traces returns how many contexts of WithTrace are left.
+func Traces() int64 { return traces.Load() }

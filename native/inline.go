@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/hangup-go/hangup/cancel"
-	"github.com/hangup-go/hangup/internal/keep"
 )
 
 // Inline calls fn on the caller's goroutine, as [Do] does on another: the same
@@ -12,6 +11,11 @@ import (
 // callers that have a goroutine to block. A panic of fn passes as it is; if a
 // callback has panicked as well, its panic follows.
 func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
+	if mayTrace() {
+		if r := newRecord(ctx, nil); r != nil {
+			return inlineTraced(r, fn)
+		}
+	}
 	c, err := enterInline(ctx)
 	if err != nil {
 		var zero T
@@ -41,5 +45,5 @@ func (c *Call) leaveInline() {
 // endLoan gives the borrow back: from here on the Call is another call's.
 func (c *Call) endLoan(t *cancel.Token) {
 	c.lent, c.started = false, 0
-	keep.Release(t)
+	t.ReleaseKept()
 }

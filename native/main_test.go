@@ -3,6 +3,10 @@
 package native_test
 
 import (
+	"errors"
+	"io"
+	"log"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,4 +29,18 @@ func within[T any](t *testing.T, what string, ch <-chan T) T {
 		t.Fatalf("waited for %s", what)
 		panic("unreachable")
 	}
+}
+
+// errOther is what a function says that failed by itself.
+var errOther = errors.New("other")
+
+var quiet = log.New(io.Discard, "", 0)
+
+// parallel calls f n times at once and waits for all.
+func parallel(n int, f func(int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
 }

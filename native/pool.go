@@ -89,6 +89,7 @@ func (p *Pool) enter(ctx context.Context) (c *Call, err error) {
 			p.release()
 		}
 	}()
+	admitted(ctx)
 	own := p != &standard
 	if c, err = enter(ctx, own); err != nil {
 		return nil, err

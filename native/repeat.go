@@ -39,6 +39,7 @@ func (c *Call) OnCancelRepeat(f func(cause error)) (stop func()) {
 	defer c.mu.Unlock()
 	t := c.token()
 	c.more.Store(true)
+	f = c.recorded(f)
 	rep := &repetition{ending: make(chan struct{})}
 	r := t.OnCancel(func(cause error) { repeatUntil(rep.ending, func() { f(cause) }) })
 	c.callbacks = append(c.callbacks, callback{Registration: r, repeat: rep})

@@ -4,6 +4,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,26 @@ func TestCleanup_besideNoCallback(t *testing.T) {
 		if beside.Load() {
 			t.Fatal("a clean-up ran while a callback did")
 		}
+	}
+}
+
+// N2: a cancel that comes when the outcome has been decided does not change it.
+func TestN2_decidedOnce(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	failed := errors.New("failed")
+	_, err := Inline(ctx, func(c *Call) (int, error) {
+		first := c.decide(true)
+		stop()
+		for !c.Cancelled() {
+			runtime.Gosched()
+		}
+		if again := c.decide(false); first != Completed || again != Completed {
+			t.Errorf("decided %v, then %v", first, again)
+		}
+		return 0, failed
+	})
+	if err != failed {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -7,7 +7,7 @@ type Stats struct {
 	Started   uint64 // handed to a goroutine
 	Running   uint64 // of those, not yet returned
 	Completed uint64 // returned and not cancelled
-	Cancelled uint64 // returned an error, panicked or exited after a cancel
+	Cancelled uint64 // returned an error, panicked or exited after a cancel or their deadline
 
 	// CompletedDespiteCancel counts calls that were cancelled and returned a
 	// result all the same.
@@ -30,24 +30,9 @@ type Stats struct {
 	Workers   int    // goroutines, parked ones included
 }
 
-type outcome int
-
-const (
-	callCompleted outcome = iota
-	callCancelled
-	callCompletedDespiteCancel
-)
-
 // ended says how the call ended, before leave.
-func (c *Call) ended() outcome {
-	switch {
-	case !c.tok.Cancelled():
-		return callCompleted
-	case c.panic != nil || c.goexit || c.job.failed():
-		return callCancelled
-	default:
-		return callCompletedDespiteCancel
-	}
+func (c *Call) ended() Outcome {
+	return c.decide(c.panic != nil || c.goexit || c.job.failed())
 }
 
 // ReadStats returns the figures of the default pool, which [Do] uses. See
@@ -81,9 +66,9 @@ func (s *crew) stats() Stats {
 func (s *Stats) add(w *worker) {
 	// The outcomes first: a call that ends meanwhile counts as running, and
 	// Running is never negative.
-	s.Completed += w.finished[callCompleted].Load()
-	s.Cancelled += w.finished[callCancelled].Load()
-	s.CompletedDespiteCancel += w.finished[callCompletedDespiteCancel].Load()
+	s.Completed += w.finished[Completed].Load()
+	s.Cancelled += w.finished[Cancelled].Load()
+	s.CompletedDespiteCancel += w.finished[CompletedDespiteCancel].Load()
 	s.Callbacks += w.callbacks.Load()
 	s.Started += w.started.Load()
 }

@@ -20,7 +20,7 @@ type worker struct {
 
 	// Written by the worker alone, read by ReadStats.
 	started   atomic.Uint64
-	finished  [3]atomic.Uint64 // by outcome
+	finished  [Abandoned]atomic.Uint64 // by outcome, of those that return
 	callbacks atomic.Uint64
 }
 
@@ -98,8 +98,10 @@ func (s *crew) end(w *worker) {
 }
 
 func (w *worker) loop() {
+	unlabel()
 	for c := <-w.in; c != nil; c = <-w.in {
 		w.serve(c)
+		unlabel()
 	}
 }
 
@@ -148,7 +150,7 @@ func (w *worker) finish(c *Call) {
 }
 
 // done gives back what the call has of its worker and pool, and tells its caller.
-func (w *worker) done(c *Call, o outcome) {
+func (w *worker) done(c *Call, o Outcome) {
 	w.finished[o].Add(1)
 	if c.started > 0 {
 		w.callbacks.Add(uint64(c.started))

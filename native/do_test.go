@@ -147,14 +147,14 @@ func TestCall_waysIn(t *testing.T) {
 			return nativetest.RunBool(native.PollBool(), c.Flag().Pointer(), long, in)
 		},
 		"callback": func(c *native.Call, in *nativetest.Inside) error {
-			e := nativetest.NewEngine(true)
+			e := nativetest.NewEngine(nativetest.Sticky)
 			defer e.Free()
 			r := c.OnCancel(func(error) { e.Cancel() })
 			defer r.StopAndWait() // before e is freed
 			return e.Run(long, in)
 		},
 		"repeated callback": func(c *native.Call, in *nativetest.Inside) error {
-			e := nativetest.NewEngine(false)
+			e := nativetest.NewEngine(nativetest.Lost)
 			defer e.Free()
 			defer c.OnCancelRepeat(func(error) { e.Cancel() })() // stopped before e is freed
 			return e.Run(long, in)
@@ -229,7 +229,7 @@ func TestDo_notLost(t *testing.T) {
 				if !errors.Is(err, nativetest.ErrStopped) {
 					t.Fatalf("%s: flag: %v", name, err)
 				}
-				e := nativetest.NewEngine(false)
+				e := nativetest.NewEngine(nativetest.Lost)
 				ctx, stop = make()
 				_, err = do(ctx, func(c *native.Call) (int, error) {
 					first := make2()

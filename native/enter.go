@@ -83,6 +83,9 @@ func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 		}
 		c.joining = c.joining[:0]
 	}
+	if len(c.joined) > 0 {
+		p = first(p, c.resetAll())
+	}
 	return p
 }
 
@@ -96,10 +99,7 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 	if c.tok.Cancelled() && !cb.ours {
 		c.started++
 	}
-	if cb.repeat != nil {
-		cb.repeat.end()
-	}
-	cb.StopAndWait()
+	c.end(cb)
 	return nil
 }
 

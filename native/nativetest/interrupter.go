@@ -73,7 +73,7 @@ func (s *suite[H]) test(t testing.TB) {
 	}
 	for _, m := range s.moments() {
 		sub(t, m.name, func(t testing.TB) { s.try(t, m) })
-		if s.over {
+		if s.stuck || s.useless {
 			return
 		}
 	}
@@ -123,8 +123,10 @@ func (s *suite[H]) try(t testing.TB, m moment[H]) {
 			return
 		}
 		err = m.try(under, h)
-		if err == nil && !s.closed {
-			err = s.close(h)
+		if !s.closed && !s.stuck {
+			if closing := s.close(h); err == nil {
+				err = closing
+			}
 		}
 		if err != nil {
 			t.Errorf("%s, %s: %v", m.name, under.name, err)

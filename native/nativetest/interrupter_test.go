@@ -113,6 +113,9 @@ func TestInterrupter(t *testing.T) {
 	}
 }
 
+// The example passes.
+func TestInterrupter_example(t *testing.T) { nativetest.TestInterrupter(t, solver()) }
+
 // progress is a library that reports to Go, which stops it, after cancelled.
 func progress(cancelled func()) fixture {
 	return func(c *native.Call, e *nativetest.Engine, d time.Duration, in *nativetest.Inside) error {

@@ -47,7 +47,7 @@ func (s *suite[H]) never(under origin, h H) error {
 		ctx, _, release := under.make()
 		releases = append(releases, release)
 		if err := s.check(ctx, h); err != nil {
-			s.over = true
+			s.useless = true
 			return fmt.Errorf("nobody has cancelled anything, and Check fails: %w", err)
 		}
 		return nil

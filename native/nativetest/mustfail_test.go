@@ -59,7 +59,7 @@ func TestInterrupter_mustFail(t *testing.T) {
 		}, []string{"before start", "panic: boom", "mustfail_test.go"}, first},
 		"too short": {func(*ignorant) nativetest.Binding[*handle] {
 			b := binding(nativetest.Lost, with(true, false))
-			b.Run, b.Inside = b.Check, nil
+			b.Run, b.Inside = b.Check, func(*handle) bool { return false }
 			return b
 		}, []string{"in the middle", "before anybody has cancelled it, Run returned", "make it longer"}, first},
 		"refuses to close": {refuses, []string{"beside Close", "beside a call Close failed", "busy", "native.Handle"}, only},
@@ -73,7 +73,7 @@ func TestInterrupter_mustFail(t *testing.T) {
 			i := &ignorant{expired: make(chan struct{})}
 			defer i.end()
 			r := new(recorder)
-			nativetest.InterrupterUntil(r, c.binding(i), i.expired)
+			nativetest.InterrupterUntil(r, i.keep(c.binding(i)), i.expired)
 			if len(r.failures) == 0 {
 				t.Fatal("the suite has passed it")
 			}
@@ -97,7 +97,7 @@ func TestInterrupter_mustFail(t *testing.T) {
 func TestInterrupter_grace(t *testing.T) {
 	i := &ignorant{expired: make(chan struct{})}
 	defer i.end()
-	b := stubborn(i)
+	b := i.keep(stubborn(i))
 	b.Grace = 50 * time.Millisecond
 	r := new(recorder)
 	nativetest.TestInterrupter(r, b)
@@ -111,22 +111,38 @@ type ignorant struct {
 	expired chan struct{}
 	once    sync.Once
 	until   cancel.Token
-	calls   sync.WaitGroup
+	calls   atomic.Int32 // and what they have started; not a WaitGroup, as some may be yet to come
+	handles []*handle
+}
+
+// keep closes the handles of stuck calls at the end.
+func (i *ignorant) keep(b nativetest.Binding[*handle]) nativetest.Binding[*handle] {
+	make := b.New
+	b.New = func() (*handle, error) {
+		h, err := make()
+		i.handles = append(i.handles, h)
+		return h, err
+	}
+	return b
 }
 
 func (i *ignorant) ignores() { i.once.Do(func() { close(i.expired) }) }
 
 func (i *ignorant) end() {
 	i.until.Cancel(nil)
-	i.calls.Wait()
-	i.until.Close()
+	for since := time.Now(); i.calls.Load() > 0 && time.Since(since) < 30*time.Second; {
+		runtime.Gosched()
+	}
+	for _, h := range i.handles {
+		h.engine.Retire()
+	}
 }
 
 // stubborn looks at no cancel.
 func stubborn(i *ignorant) nativetest.Binding[*handle] {
 	return binding(nativetest.Lost, func(c *native.Call, _ *nativetest.Engine, d time.Duration, in *nativetest.Inside) error {
 		i.calls.Add(1)
-		defer i.calls.Done()
+		defer i.calls.Add(-1)
 		if d == long {
 			c.OnCancel(func(error) { i.ignores() })
 		}
@@ -138,7 +154,7 @@ func stubborn(i *ignorant) nativetest.Binding[*handle] {
 func onceOnly(k nativetest.Kind, i *ignorant) nativetest.Binding[*handle] {
 	return binding(k, func(c *native.Call, e *nativetest.Engine, d time.Duration, in *nativetest.Inside) error {
 		i.calls.Add(1)
-		defer i.calls.Done()
+		defer i.calls.Add(-1)
 		var cancelled atomic.Bool
 		c.AddCanceller(native.Canceller{Cancel: func(error) { e.Cancel(); cancelled.Store(true) }})
 		if d == long {
@@ -146,9 +162,8 @@ func onceOnly(k nativetest.Kind, i *ignorant) nativetest.Binding[*handle] {
 				runtime.Gosched()
 			}
 			if cancelled.Load() {
-				stop := context.AfterFunc(i.context(), e.Cancel)
-				defer stop()
 				i.ignores()
+				return i.run(e, d, in)
 			}
 		}
 		return e.Run(d, in)
@@ -158,6 +173,15 @@ func onceOnly(k nativetest.Kind, i *ignorant) nativetest.Binding[*handle] {
 // context is done at the end.
 func (i *ignorant) context() context.Context {
 	return cancel.NewContext(context.Background(), &i.until)
+}
+
+// run runs until the end, which does not get lost.
+func (i *ignorant) run(e *nativetest.Engine, d time.Duration, in *nativetest.Inside) error {
+	_, err := native.Inline(i.context(), func(c *native.Call) (int, error) {
+		c.AddCanceller(native.Canceller{Cancel: func(error) { e.Cancel() }, Repeat: true})
+		return 0, e.Run(d, in)
+	})
+	return err
 }
 
 // late cancels a sticky engine whenever it gets to it, and joins nobody.
@@ -175,14 +199,16 @@ func late(i *ignorant) nativetest.Binding[*handle] {
 			if err != nil {
 				return err
 			}
-			i.calls.Go(func() {
+			i.calls.Add(1)
+			go func() {
+				defer i.calls.Add(-1)
 				defer release()
 				select {
 				case <-ctx.Done():
 					e.Cancel()
 				case <-i.context().Done():
 				}
-			})
+			}()
 			return call(ctx, h)
 		}
 	}

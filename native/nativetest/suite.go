@@ -18,7 +18,8 @@ type suite[H any] struct {
 	calls   int           // cancelled, in this moment
 	slowest time.Duration // from the cancel to Run's return
 	closed  bool          // the moment has closed its handle
-	over    bool          // a call has not returned, and uses its handle for good; or nothing works at all
+	stuck   bool          // a call has not returned, and uses its handle for good
+	useless bool          // nothing works at all
 
 	expired <-chan struct{} // for our own tests: what is waited for will not come
 }
@@ -71,7 +72,7 @@ func (s *suite[H]) await(done <-chan error) (err error, returned bool) {
 	case <-timer.C:
 	case <-s.expired:
 	}
-	s.over = true
+	s.stuck = true
 	return nil, false
 }
 
@@ -160,7 +161,7 @@ func (s *suite[H]) inside(h H, done <-chan error, round int) error {
 		if s.Inside == nil {
 			return nil
 		}
-		s.over = true
+		s.stuck = true
 		return fmt.Errorf("for %v after the start of Run, Inside was not true", s.Grace)
 	}
 	return nil

@@ -146,7 +146,7 @@ func onCancelOnce(y *cycle) error {
 func signalled(y *cycle) error {
 	read := slices.Index(nativetest.SystemCalls(), "read of a pipe")
 	return y.call(func(c *native.Call) error {
-		if y.length() != long || read < 0 { // nobody else has signals
+		if y.length() != long || read < 0 || nativetest.DefersSignals { // not Linux, or under ThreadSanitizer
 			return nativetest.Spin(c.Flag().Pointer(), y.length(), nil)
 		}
 		return c.Interruptible(func() error { return nativetest.BlockIn(read, nil) })

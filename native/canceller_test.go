@@ -173,6 +173,27 @@ func TestAddCanceller_stop(t *testing.T) {
 		}
 
 		ctx, cancelCall = context.WithCancelCause(t.Context())
+		var ended atomic.Bool
+		do(ctx, func(c *native.Call) (int, error) {
+			started, release := make2(), make2()
+			stop := c.AddCanceller(native.Canceller{
+				Cancel: func(error) { close(started); <-release; ended.Store(true) },
+				Reset: func() {
+					if !ended.Load() {
+						t.Error("a reset beside Cancel")
+					}
+				},
+			})
+			cancelCall(errGone)
+			within(t, "Cancel", started)
+			go func() { runtime.Gosched(); close(release) }()
+			if stop(); !ended.Load() {
+				t.Error("stop returned beside Cancel")
+			}
+			return 0, nil
+		})
+
+		ctx, cancelCall = context.WithCancelCause(t.Context())
 		cancels.Store(0)
 		resets.Store(0)
 		_, err := do(ctx, func(c *native.Call) (int, error) {

@@ -28,8 +28,9 @@ type Call struct {
 	more      atomic.Bool // something below was or is being registered: leave has to look
 	mu        sync.Mutex
 	callbacks []callback
-	joining   []callback // the callbacks that leave is joining
-	started   int        // callbacks that have started, counted on leaving
+	joining   []callback   // the callbacks that leave is joining
+	joined    []*canceller // of those, to be reset
+	started   int          // callbacks that have started, counted on leaving
 
 	// A call on a goroutine of its own (see worker).
 	job    job
@@ -99,12 +100,11 @@ func (c *Call) Cancelled() bool {
 // most once, on a goroutine of its own, never after Do or Inline has returned.
 //
 // A cancel may come just as the function returns; f may then start a moment
-// later, and Do and Inline wait for it. So a handle that f uses is given back,
-// freed or, where cancels stick to it, reset after Do or Inline; or inside the
-// function after StopAndWait of the registration.
+// later, and Do and Inline wait for it. So a handle that f uses is given back or
+// freed after Do or Inline; or inside the function after StopAndWait of the registration.
 //
-// For a cancel function that is lost when it comes before the library was entered,
-// use OnCancelRepeat.
+// For the cancel function of a library, which may be lost when it comes early, or stay when
+// it comes late, use AddCanceller.
 func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	if f == nil {
 		panic("native: OnCancel called with a nil callback")

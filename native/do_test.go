@@ -147,16 +147,16 @@ func TestCall_waysIn(t *testing.T) {
 			return nativetest.RunBool(native.PollBool(), c.Flag().Pointer(), long, in)
 		},
 		"callback": func(c *native.Call, in *nativetest.Inside) error {
-			e := nativetest.NewEngine(true)
+			e := nativetest.NewEngine(nativetest.Sticky)
 			defer e.Free()
 			r := c.OnCancel(func(error) { e.Cancel() })
 			defer r.StopAndWait() // before e is freed
 			return e.Run(long, in)
 		},
 		"repeated callback": func(c *native.Call, in *nativetest.Inside) error {
-			e := nativetest.NewEngine(false)
+			e := nativetest.NewEngine(nativetest.Lost)
 			defer e.Free()
-			defer c.OnCancelRepeat(func(error) { e.Cancel() })() // stopped before e is freed
+			defer c.AddCanceller(native.Canceller{Cancel: func(error) { e.Cancel() }, Repeat: true})() // stopped before e is freed
 			return e.Run(long, in)
 		},
 	}
@@ -229,17 +229,17 @@ func TestDo_notLost(t *testing.T) {
 				if !errors.Is(err, nativetest.ErrStopped) {
 					t.Fatalf("%s: flag: %v", name, err)
 				}
-				e := nativetest.NewEngine(false)
+				e := nativetest.NewEngine(nativetest.Lost)
 				ctx, stop = make()
 				_, err = do(ctx, func(c *native.Call) (int, error) {
 					first := make2()
 					var once atomic.Bool
-					c.OnCancelRepeat(func(error) {
+					c.AddCanceller(native.Canceller{Repeat: true, Cancel: func(error) {
 						e.Cancel()
 						if once.CompareAndSwap(false, true) {
 							close(first)
 						}
-					})
+					}})
 					stop()
 					within(t, "the first, lost cancel", first)
 					return 0, e.Run(long, nil)
@@ -348,7 +348,7 @@ func TestCall_usedAfterReturn(t *testing.T) {
 		func(c *native.Call) { c.Flag() },
 		func(c *native.Call) { c.Cancelled() },
 		func(c *native.Call) { c.OnCancel(func(error) {}) },
-		func(c *native.Call) { c.OnCancelRepeat(func(error) {}) },
+		func(c *native.Call) { c.AddCanceller(native.Canceller{Cancel: func(error) {}}) },
 	} {
 		var kept *native.Call
 		native.Inline(t.Context(), func(c *native.Call) (int, error) { kept = c; return 0, nil })

@@ -7,9 +7,9 @@
 //
 // The package asks; the C code stops. It offers C the word behind [Call.Flag],
 // ready-made callbacks that read that word ([PollInt], [PollBool]), Go
-// callbacks for libraries with a cancel function ([Call.OnCancel],
-// [Call.OnCancelRepeat]), and for what blocks in one system call a signal
-// ([Call.Interruptible]).
+// callbacks ([Call.OnCancel]), for libraries with a cancel function one that is repeated or reset
+// as that function needs it ([Call.AddCanceller]), and for what blocks in one system call a signal
+// ([Call.Interruptible]). TestInterrupter of package nativetest tests what you have bound so.
 //
 // # Guarantees
 //
@@ -21,9 +21,9 @@
 //   - N3 Joined. When Do or Inline returns, no callback of the call runs or will
 //     run, and no late cancel can reach its flag.
 //   - N4 Only its own call. A cancel never touches another call or the next call
-//     on the same handle.
+//     on the same handle: the Reset of [Canceller] takes back one that stuck to it.
 //   - N5 Not lost. A cancel between arming and entering C is seen: the flag stays
-//     set, and OnCancelRepeat repeats an edge until the call returns.
+//     set, and the Repeat of [Canceller] repeats an edge until the call returns.
 //   - N6 Abandonment is opt-in, bounded and counted. Do waits for the function as
 //     long as it takes, unless [Call.AbandonAfter] or [Pool].Grace says otherwise; then
 //     it may return [ErrAbandoned], and the call keeps its goroutine, memory and place

@@ -139,11 +139,16 @@ func (c *Call) wind() (p *cancel.PanicError) {
 // joinCallbacks stops every callback and waits for those that run, without the
 // lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
-	for c.one.Load() != oneFree || c.more.Load() {
-		p = first(p, c.joinFirst())
-		p = first(p, c.joinMore())
+	for {
+		for c.one.Load() != oneFree || c.more.Load() {
+			p = first(p, c.joinFirst())
+			p = first(p, c.joinMore())
+		}
+		if len(c.joined) == 0 {
+			return p
+		}
+		p = first(p, c.resetAll())
 	}
-	return p
 }
 
 func (c *Call) joinFirst() (p *cancel.PanicError) {
@@ -190,10 +195,7 @@ func (c *Call) join(cb callback) (p *cancel.PanicError) {
 	if c.tok.Cancelled() && !cb.ours {
 		c.started++
 	}
-	if cb.repeat != nil {
-		cb.repeat.end()
-	}
-	cb.StopAndWait()
+	c.end(cb)
 	return nil
 }
 

@@ -65,7 +65,7 @@ type section struct {
 
 func newSection() *section {
 	s := &section{c: newCSection(), ending: make(chan struct{}, 1)}
-	kick := func() { kickSection(s.c) }
+	kick := func() bool { kickSection(s.c); return true }
 	s.repeat = func(error) { repeatUntil(s.ending, kick) }
 	return s
 }

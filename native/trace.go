@@ -99,7 +99,7 @@ type Receipt struct {
 	Entered  time.Time // the function was called
 	Noticed  time.Time // the client's end was noticed: what the cause says if it has a method When, as httpwire's Disconnect
 	FlagSet  time.Time // the call's flag was set: C could see it
-	Callback time.Time // the first callback of OnCancel or OnCancelRepeat started
+	Callback time.Time // the first callback of OnCancel or AddCanceller started
 	Returned time.Time // the function had returned
 	Done     time.Time // callbacks and clean-ups had ended, Do was about to return
 }

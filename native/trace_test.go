@@ -42,8 +42,8 @@ func inOrder(t *testing.T, name string, stages ...time.Time) {
 // Do's return.
 func TestN11_stages(t *testing.T) {
 	callbacks := map[string]func(*native.Call, func(error)){
-		"OnCancel":       func(c *native.Call, f func(error)) { c.OnCancel(f) },
-		"OnCancelRepeat": func(c *native.Call, f func(error)) { c.OnCancelRepeat(f) },
+		"OnCancel":     func(c *native.Call, f func(error)) { c.OnCancel(f) },
+		"AddCanceller": func(c *native.Call, f func(error)) { c.AddCanceller(native.Canceller{Cancel: f, Repeat: true}) },
 	}
 	bothWays(t, func(t *testing.T, do doFunc) {
 		for kind := range contexts(t) {

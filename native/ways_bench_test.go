@@ -48,8 +48,8 @@ func BenchmarkCallWith(b *testing.B) {
 			}
 			return read(c)
 		}},
-		{"OnCancelRepeat", native.Inline[uint64], func(c *native.Call) (uint64, error) {
-			c.OnCancelRepeat(ignore)
+		{"AddCanceller", native.Inline[uint64], func(c *native.Call) (uint64, error) {
+			c.AddCanceller(native.Canceller{Cancel: ignore, Repeat: true})
 			return read(c)
 		}},
 		{"Interruptible", native.Inline[uint64], func(c *native.Call) (uint64, error) {

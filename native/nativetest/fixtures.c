@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <time.h>
 
 static uint64_t now(void) {
@@ -29,6 +28,17 @@ int ht_spin(void *word, uint64_t ns, void *inside) {
 	uint64_t end = now() + ns;
 	enter(inside);
 	do {
+		if (load(word))
+			return 1;
+	} while (now() < end);
+	return 0;
+}
+
+int ht_slow(void *word, uint64_t every, uint64_t ns, void *inside) {
+	uint64_t end = now() + ns, look;
+	enter(inside);
+	do {
+		for (look = now() + every; now() < look;) {}
 		if (load(word))
 			return 1;
 	} while (now() < end);
@@ -171,39 +181,3 @@ int ht_sleep_until_expired(void *flag, uint64_t ns, void *inside) {
 int64_t ht_deadline(void *flag) { return hangup_deadline(flag); }
 
 int64_t ht_now(void) { return hangup_now(); }
-
-struct ht_engine {
-	bool sticky;
-	_Atomic int running;
-	_Atomic int interrupted;
-};
-
-ht_engine *ht_engine_new(bool sticky) {
-	ht_engine *e = calloc(1, sizeof *e);
-	if (e)
-		e->sticky = sticky;
-	return e;
-}
-
-void ht_engine_free(ht_engine *e) { free(e); }
-
-int ht_engine_run(ht_engine *e, uint64_t ns, void *inside) {
-	uint64_t end = now() + ns;
-	int stopped = 0;
-	atomic_store(&e->running, 1);
-	enter(inside);
-	do {
-		stopped = atomic_load(&e->interrupted);
-	} while (!stopped && now() < end);
-	atomic_store(&e->running, 0);
-	if (!e->sticky)
-		atomic_store(&e->interrupted, 0);
-	return stopped;
-}
-
-void ht_engine_cancel(ht_engine *e) {
-	if (e->sticky || atomic_load(&e->running))
-		atomic_store(&e->interrupted, 1);
-}
-
-void ht_engine_reset(ht_engine *e) { atomic_store(&e->interrupted, 0); }

@@ -1,7 +1,5 @@
 //go:build cgo
 
-// Package nativetest holds C fixtures that block the way real libraries do, for
-// the tests and benchmarks of package native.
 package nativetest
 
 /*
@@ -39,6 +37,12 @@ type Inside struct{ word atomic.Uint64 }
 // Set says that a fixture written in Go has entered.
 func (in *Inside) Set() { in.word.Store(1) }
 
+// Clear says that a fixture has returned.
+func (in *Inside) Clear() { in.word.Store(0) }
+
+// IsSet reports whether a fixture has entered.
+func (in *Inside) IsSet() bool { return in.word.Load() != 0 }
+
 // Wait waits until the fixture has entered, yielding the processor.
 func (in *Inside) Wait() {
 	for in.word.Load() == 0 {
@@ -52,6 +56,12 @@ func Read(p unsafe.Pointer) uint64 { return uint64(C.ht_read(p)) }
 // Spin computes in C until the word at p is set, for d at most.
 func Spin(p unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.ht_spin(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
+// Slow is Spin, and looks at the word once in every: it is slow to notice, as a library
+// that polls between passes (whisper.cpp).
+func Slow(p unsafe.Pointer, every, d time.Duration, in *Inside) error {
+	return stopped(C.ht_slow(p, C.uint64_t(every), C.uint64_t(d), unsafe.Pointer(in)))
 }
 
 // Seen is Spin, and returns the time by CLOCK_MONOTONIC at which the word was seen
@@ -153,28 +163,6 @@ func (b Block) Free() { C.ht_block_free(b.b) }
 func Stubborn(b Block, until unsafe.Pointer, d time.Duration, in *Inside) (intact bool) {
 	return C.ht_stubborn(b.b, until, C.uint64_t(d), unsafe.Pointer(in)) == C.ht_block_sum
 }
-
-// An Engine has a cancel function to be called from another thread. It is owned
-// by its maker, who frees it when no Run and no Cancel can be under way.
-type Engine struct{ e *C.ht_engine }
-
-// NewEngine returns an engine whose cancel is lost when nothing runs or, if
-// sticky, hits the next run.
-func NewEngine(sticky bool) *Engine { return &Engine{C.ht_engine_new(C.bool(sticky))} }
-
-// Run computes in C until cancelled, for d at most.
-func (e *Engine) Run(d time.Duration, in *Inside) error {
-	return stopped(C.ht_engine_run(e.e, C.uint64_t(d), unsafe.Pointer(in)))
-}
-
-// Cancel asks the run to stop.
-func (e *Engine) Cancel() { C.ht_engine_cancel(e.e) }
-
-// Reset takes back a cancel that stuck.
-func (e *Engine) Reset() { C.ht_engine_reset(e.e) }
-
-// Free frees the engine.
-func (e *Engine) Free() { C.ht_engine_free(e.e) }
 
 func stopped(rc C.int) error {
 	if rc != 0 {

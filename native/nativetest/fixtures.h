@@ -12,7 +12,11 @@ uint64_t ht_read(void *word);
  * Sets *inside to 1 once it has entered, unless inside is NULL. */
 int ht_spin(void *word, uint64_t ns, void *inside);
 
-/* The same, but returns the time by CLOCK_MONOTONIC at which *word was seen set, in
+/* The same, but looks at the word once in every nanoseconds, as a library does that polls
+ * between passes (whisper.cpp). */
+int ht_slow(void *word, uint64_t every, uint64_t ns, void *inside);
+
+/* ht_spin, but returns the time by CLOCK_MONOTONIC at which *word was seen set, in
  * nanoseconds, or 0. */
 uint64_t ht_seen(void *word, uint64_t ns, void *inside);
 
@@ -45,15 +49,5 @@ int ht_sleep_until_expired(void *flag, uint64_t ns, void *inside);
 /* hangup_deadline and hangup_now. */
 int64_t ht_deadline(void *flag);
 int64_t ht_now(void);
-
-/* An engine with a cancel function that does nothing unless a run is inside
- * (sqlite3_interrupt), or that sticks until the next run if none is (ONNX
- * Runtime's terminate). Owned by the caller: ht_engine_free once nothing runs. */
-typedef struct ht_engine ht_engine;
-ht_engine *ht_engine_new(bool sticky);
-void ht_engine_free(ht_engine *e);
-int ht_engine_run(ht_engine *e, uint64_t ns, void *inside);
-void ht_engine_cancel(ht_engine *e);
-void ht_engine_reset(ht_engine *e);
 
 #endif

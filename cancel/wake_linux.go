@@ -75,20 +75,28 @@ func monotonic(t time.Time) int64 {
 	return max(now+int64(d), 1)
 }
 
-// clockStart is one moment by both clocks. Go's is read first: a deadline that has passed by
-// C's clock has passed by Go's. The best of a few tries, as we may lose the processor between the two.
-var clockStart = func() (start struct {
+var clockStart = pairClocks(func() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for a bad address only
+	return ts.Nano()
+})
+
+type clockPair struct {
 	time time.Time
 	ns   int64
-}) {
-	best := time.Duration(math.MaxInt64)
-	for range 8 {
-		var ts unix.Timespec
-		now := time.Now()
-		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for a bad address only
-		if gap := time.Since(now); gap < best {
-			best, start.time, start.ns = gap, now, ts.Nano()
+}
+
+// pairClocks reads both clocks at one time, as nearly as it can. The thread may lose its processor
+// between the two, and the error would last as long as the process: so it takes the best of a few
+// tries, and Go's clock first, as C that is told a deadline too early would stop before ctx is done.
+func pairClocks(monotonic func() int64) (best clockPair) {
+	gap := time.Duration(math.MaxInt64)
+	for range 10 {
+		p := clockPair{time: time.Now()}
+		p.ns = monotonic()
+		if d := time.Since(p.time); d < gap {
+			gap, best = d, p
 		}
 	}
-	return start
-}()
+	return best
+}

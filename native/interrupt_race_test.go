@@ -23,6 +23,8 @@ import (
 	"github.com/hangup-go/hangup/native/nativetest"
 )
 
+var signalGoroutines = flag.Int("hangup.signalGoroutines", 4, "and how many goroutines make them")
+
 var signalCalls = flag.Int("hangup.signals", 4_000, "interrupted calls of the signal stress test")
 
 // N3, N4, N5, N8: calls with signals sent as fast as possible, beside a program that
@@ -38,7 +40,7 @@ func TestInterruptible_race(t *testing.T) {
 	defer busyProgram(t)()
 	var cancelled atomic.Int64
 	var wg sync.WaitGroup
-	const goroutines = 4
+	goroutines := *signalGoroutines
 	for g := range goroutines {
 		wg.Go(func() {
 			for i := g; i < n && !t.Failed(); i += goroutines {

@@ -148,33 +148,6 @@ func TestCall_callbacksOfCallbacks(t *testing.T) {
 	}
 }
 
-// N3: when the stop function of a repeated callback returns, it is not running.
-func TestOnCancelRepeat_stopWaits(t *testing.T) {
-	for range 50 {
-		cancelledCall(t, func(c *Call) {
-			var running atomic.Bool
-			started := make(chan struct{}, 1)
-			stop := c.OnCancelRepeat(func(error) {
-				running.Store(true)
-				select {
-				case started <- struct{}{}:
-				default:
-				}
-				for range 50 {
-					runtime.Gosched()
-				}
-				running.Store(false)
-			})
-			<-started
-			stop()
-			if running.Load() {
-				t.Error("it is running")
-			}
-			stop()
-		})
-	}
-}
-
 // N9: where both have panicked, the function's panic is what the caller gets.
 func TestDo_panicOfFunctionFirst(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())

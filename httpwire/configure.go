@@ -94,12 +94,18 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 func wrapConnState(srv *http.Server, bare *bareConns) {
 	inner := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
+		ends := state == http.StateClosed || state == http.StateHijacked
+		if inner == nil && !ends {
+			return // twice for each request
+		}
 		c = shown(c)
-		if state == http.StateClosed || state == http.StateHijacked {
+		if ends {
 			bare.forget(c)
 		}
-		if t := tcpOf(c); t != nil && state == http.StateHijacked {
-			t.stopAhead()
+		if state == http.StateHijacked {
+			if t := tcpOf(c); t != nil {
+				t.stopAhead()
+			}
 		}
 		if inner != nil {
 			inner(c, state)

@@ -66,7 +66,7 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if conn != nil {
 		w.id = conn.Attach(rw, r, w)
 	}
-	mw.next.ServeHTTP(w.present(), &w.req)
+	mw.next.ServeHTTP(w.present(r), &w.req)
 	returned = true
 }
 
@@ -75,11 +75,11 @@ func isPreface(r *http.Request) bool {
 	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
 }
 
-// present returns the ResponseWriter for the handler.
-func (w *watch) present() http.ResponseWriter {
+// present returns the ResponseWriter for the handler, whose request is a copy of r.
+func (w *watch) present(r *http.Request) http.ResponseWriter {
 	rw := w.rw.present()
 	if p, ok := w.conn.(wire.Presenter); ok {
-		return p.Present(w.id, rw)
+		return p.Present(w.id, rw, r, &w.req)
 	}
 	return rw
 }

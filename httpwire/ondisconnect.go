@@ -33,8 +33,7 @@ func OnDisconnect(r *http.Request, f func(*Disconnect)) (cancel.Registration, er
 		}
 		return cancel.Registration{}, ErrNotConfigured
 	}
-	w.arm()
-	return w.disc.OnCancel(func(cause error) { f(cause.(*Disconnect)) }), nil
+	return w.arm().disc.OnCancel(func(cause error) { f(cause.(*Disconnect)) }), nil
 }
 
 func isUpgradeH2C(r *http.Request) bool {

@@ -74,7 +74,7 @@ func (h *half) outlive() {
 		h.unbase = context.AfterFunc(h.t.base, h.w.parentDone)
 	}
 	if d, ok := h.w.parent.Deadline(); ok {
-		h.deadline = time.AfterFunc(time.Until(d), func() { h.w.cancel(context.DeadlineExceeded) })
+		h.deadline = time.AfterFunc(time.Until(d), func() { h.w.look().cancel(context.DeadlineExceeded) })
 	}
 	if h.t.bare && h.t.raw != nil {
 		h.poll = time.AfterFunc(pollEvery, h.look)

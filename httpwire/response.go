@@ -22,15 +22,15 @@ type response struct {
 
 	wroteHeader bool
 	head        bool
-	status      int
 	asked       bool  // the handler has the header's map
 	looked      bool  // at the declared Content-Length, in length
-	length      int64 // -1 if none; see declared
+	direct      bool  // HTTP/3: something has gone out, and so does every write from here on
+	buffered    int16 // by HTTP/2's and HTTP/3's writer: at most bufferSize
+	status      int32
+	last        atomic.Bool // the last write is under way
+	length      int64       // -1 if none; see declared
 	wrote       int64
-	buffered    int  // by HTTP/2's and HTTP/3's writer
-	direct      bool // HTTP/3: something has gone out, and so does every write from here on
 
-	last atomic.Bool                // the last write is under way
 	late atomic.Pointer[Disconnect] // what was put aside meanwhile
 }
 
@@ -85,7 +85,7 @@ func (p *response) header(status int) {
 	if p.wroteHeader || status < 200 && status != http.StatusSwitchingProtocols {
 		return
 	}
-	p.wroteHeader, p.status = true, status
+	p.wroteHeader, p.status = true, int32(status)
 	p.w.half.begin()
 	if p.asked {
 		p.declared()
@@ -139,13 +139,13 @@ func (p *response) begin(n int) (last bool) {
 func (p *response) hold(n int) bool {
 	switch {
 	case p.w.proto != HTTP3:
-		p.buffered = buffer(p.buffered, n)
+		p.buffered = int16(buffer(int(p.buffered), n))
 	case p.head:
 		return false // http3 drops a HEAD's body, and sends the header when flushed
-	case p.direct || p.buffered+n >= bufferSize:
+	case p.direct || int(p.buffered)+n >= bufferSize:
 		p.buffered, p.direct = 0, true // http3 buffers the start of a response only
 	default:
-		p.buffered += n
+		p.buffered += int16(n)
 	}
 	return true
 }

@@ -3,7 +3,6 @@ package httpwire
 import (
 	"context"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,32 +26,32 @@ import (
 //     then, and waited for, or never starts.
 //   - Watches are garbage collected, not pooled: a late Gone, Judge or context
 //     callback finds a decided watch and does nothing.
+//
+// The tokens are made when they are needed: see look. A watch is one allocation,
+// every request's: what it holds, the garbage collector pays for.
 type watch struct {
-	end  atomic.Pointer[Disconnect] // nil: active; &completed; else gone
-	disc cancel.Token               // what OnDisconnect registers on: about the client alone
-	tok  cancel.Token               // what r.Context() is about
+	end    atomic.Pointer[Disconnect] // nil: active; &completed; else gone
+	looked atomic.Pointer[look]       // nil: nobody has looked, and nothing has happened
 
 	parent context.Context // of the request as the server made it
 	conn   wire.Conn       // nil: the context fallback
 	id     uint64          // conn's name for the request
-	proto  Protocol
-	since  time.Time // start, where the context fallback may be needed
-	body   bool      // whether there is one, likewise
 
-	cancelling sync.Mutex
-
-	arming sync.Mutex
-	armed  atomic.Bool
-	unjoin func() bool // stops following parent
-
+	proto    Protocol
 	hijacked atomic.Bool
 	deadline atomic.Int64 // earliest deadline that the handler set
 
-	half *half // nil under HalfCloseGone
+	unseen *unseen // nil where the connection's reads and writes are seen
+	half   *half   // nil under HalfCloseGone
 
 	rw  response
-	ctx requestContext
 	req http.Request
+}
+
+// unseen is what the context fallback may need.
+type unseen struct {
+	since time.Time // start
+	body  bool      // whether there is one
 }
 
 var completed Disconnect
@@ -61,14 +60,13 @@ var completed Disconnect
 func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 	w := &watch{parent: r.Context(), conn: conn, proto: Protocol(r.ProtoMajor)}
 	w.rw = response{ResponseWriter: rw, w: w, length: -1, head: r.Method == http.MethodHead}
-	w.ctx.w = w
 	if r.Trailer == nil && w.proto == HTTP1 && r.ContentLength < 0 {
 		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
 	}
-	w.req = *r.WithContext(&w.ctx)
+	w.req = *r.WithContext((*requestContext)(w))
 	w.half = newHalf(w, rw, r)
 	if conn == nil || w.bare() {
-		w.since, w.body = time.Now(), r.Body != http.NoBody
+		w.unseen = &unseen{time.Now(), r.Body != http.NoBody}
 	}
 	return w
 }
@@ -92,7 +90,7 @@ func (w *watch) Gone(e wire.Event) {
 // to close.
 func (w *watch) Ended(e wire.Event) {
 	if !w.hijacked.Load() {
-		w.cancel(reasonOf(e, context.Canceled))
+		w.look().cancel(reasonOf(e, context.Canceled))
 	}
 }
 
@@ -104,73 +102,38 @@ func (w *watch) gone(d *Disconnect) {
 
 // tell cancels both tokens, flag first. It may be called by several goroutines.
 func (w *watch) tell(d *Disconnect) {
-	w.cancel(d)
-	w.disc.Cancel(d)
-}
-
-// cancel cancels the context's token. Whoever loses waits until the winner has
-// closed Done as well: a callback must find every derived context cancelled.
-func (w *watch) cancel(cause error) {
-	w.cancelling.Lock()
-	w.tok.Cancel(cause)
-	w.cancelling.Unlock()
+	l := w.look()
+	l.cancel(d)
+	l.disc.Cancel(d)
 }
 
 // complete ends the watch, not the context: the client has all it wanted, and
 // may leave.
 func (w *watch) complete() {
-	if w.end.CompareAndSwap(nil, &completed) {
-		w.disc.Complete()
+	if !w.end.CompareAndSwap(nil, &completed) {
+		return
+	}
+	if l := w.looked.Load(); l != nil {
+		l.disc.Complete()
 	}
 }
 
 // finish ends the watch and its context, and returns when no callback of
 // OnDisconnect runs or will. It returns their panics.
-func (w *watch) finish() []*cancel.PanicError {
+func (w *watch) finish() (panics []*cancel.PanicError) {
 	if !w.end.CompareAndSwap(nil, &completed) {
 		if d := w.end.Load(); d != &completed {
 			w.tell(d) // Gone swapped, and may not have got any further
 		}
 	}
-	w.disc.Close()
 	if w.conn != nil {
 		w.conn.Detach(w.id, w)
 	}
-	w.disarm()
-	w.cancel(context.Canceled)
 	w.half.close()
-	defer w.tok.Close() // after the callbacks, which may read its flag
-	return drain(&w.disc)
-}
-
-// arm makes the watch follow its parent context, once somebody looks.
-func (w *watch) arm() {
-	if w.armed.Load() {
-		return
+	if !w.looked.CompareAndSwap(nil, over) {
+		panics = w.looked.Load().close()
 	}
-	w.arming.Lock()
-	defer w.arming.Unlock()
-	if w.armed.Load() {
-		return
-	}
-	if a, ok := w.conn.(wire.Armer); ok && w.end.Load() == nil {
-		a.Arm(w.id, w)
-	}
-	if d, ok := w.parent.Deadline(); ok { // of a BaseContext; net/http sets none
-		w.tok.Flag().SetDeadline(d)
-	}
-	w.unjoin = context.AfterFunc(w.parent, w.parentDone)
-	w.armed.Store(true)
-}
-
-// disarm stops following the parent. A parentDone that runs already finds a
-// decided watch. An arm that comes later does nothing.
-func (w *watch) disarm() {
-	w.arming.Lock()
-	defer w.arming.Unlock()
-	if w.armed.Swap(true) {
-		w.unjoin()
-	}
+	return panics
 }
 
 // parentDone ends the context when its parent is done. Evidence comes first: if
@@ -194,7 +157,7 @@ func (w *watch) parentDone() {
 	if d := w.end.Load(); d != nil && d != &completed {
 		w.tell(d) // another goroutine's Gone may have swapped, and got no further
 	}
-	w.cancel(cause)
+	w.look().cancel(cause)
 }
 
 // judge says whether the client ended the parent context with cause; if not, e
@@ -254,8 +217,13 @@ func (w *watch) deadlinePassed() bool {
 		return true
 	}
 	srv, ok := w.parent.Value(http.ServerContextKey).(*http.Server)
-	return ok && (srv.ReadTimeout > 0 && w.body ||
-		srv.WriteTimeout > 0 && now.Sub(w.since) >= srv.WriteTimeout-time.Second)
+	if !ok {
+		return false
+	}
+	if u := w.unseen; u != nil {
+		return srv.ReadTimeout > 0 && u.body || srv.WriteTimeout > 0 && now.Sub(u.since) >= srv.WriteTimeout-time.Second
+	}
+	return srv.WriteTimeout > 0 // HTTP/2 keeps it by a timer of its own
 }
 
 // noteDeadline records a deadline that the handler set.

@@ -48,7 +48,7 @@ func Configure(srv *http3.Server, opts *httpwire.Options) error {
 	if next == nil {
 		next = http.DefaultServeMux
 	}
-	srv.Handler = &handler{outer(httpwire.Handler(inner(next)))}
+	srv.Handler = &handler{httpwire.Handler(next)}
 	srv.ConnContext = connContext(srv.ConnContext)
 	srv.QUICConfig = keepAlive(srv.QUICConfig, peer)
 	return nil

@@ -43,7 +43,8 @@ func (c *conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) uint6
 }
 
 // Present returns the ResponseWriter that the handler is given.
-func (c *conn) Present(id uint64, rw http.ResponseWriter) http.ResponseWriter {
+func (c *conn) Present(id uint64, rw http.ResponseWriter, made, copied *http.Request) http.ResponseWriter {
+	passTrailer(made, copied)
 	q := c.request(id)
 	if q == nil || q.server == nil {
 		return rw

@@ -102,9 +102,10 @@ type Conn interface {
 // A Presenter is a Conn whose ResponseWriters have more than net/http's
 // interfaces (http3.HTTPStreamer). Present is called once per request, after
 // Attach and before the handler; the handler gets what it returns: a writer
-// that embeds rw, httpwire's own, and adds what is missing.
+// that embeds rw, httpwire's own, and adds what is missing. It also gets copied, a
+// copy of the request that the server made, which Present may complete.
 type Presenter interface {
-	Present(id uint64, rw http.ResponseWriter) http.ResponseWriter
+	Present(id uint64, rw http.ResponseWriter, made, copied *http.Request) http.ResponseWriter
 }
 
 // An Armer is a Conn that does a part of Attach's work only for a request whose

@@ -37,6 +37,10 @@ func pingVariants(t *testing.T, f func(t *testing.T, v variant, pings func(after
 	}
 }
 
+// pingPatience is long for a client that is there to answer a ping, on however busy a
+// machine: a control, and the others until they fall silent.
+const pingPatience = 5 * time.Second
+
 // mute is an h2client that sends requests, and nothing any more once the server has
 // read them: but for an answer to a ping that it had read before, it is silent.
 func (s *server) mute(t testing.TB, paths ...string) *h2client {
@@ -69,7 +73,7 @@ func TestPing_lost(t *testing.T) {
 	pingVariants(t, func(t *testing.T, v variant, pings func(time.Duration, time.Duration) func(*http.Server)) {
 		t.Parallel()
 		var vs visits
-		s := vs.serve(t, v, pings(50*time.Millisecond, 2*time.Second)) // the control has to answer, on a busy machine
+		s := vs.serve(t, v, pings(50*time.Millisecond, pingPatience))
 		control := vs.hold(t, "/control", nil)
 		s.h2(t).get("/control")
 		receive(t, control.ready, "the control request")
@@ -93,7 +97,7 @@ func TestPing_stuck(t *testing.T) {
 	pingVariants(t, func(t *testing.T, v variant, pings func(time.Duration, time.Duration) func(*http.Server)) {
 		t.Parallel()
 		var vs visits
-		s := vs.serve(t, v, pings(100*time.Millisecond, 2*time.Second)) // it has to answer, until it is deaf
+		s := vs.serve(t, v, pings(100*time.Millisecond, pingPatience))
 		visit := vs.expect("/", nil)
 		visit.do = func(w http.ResponseWriter, r *http.Request) {
 			_ = writeUntilError(w, r)

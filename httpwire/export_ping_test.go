@@ -22,7 +22,7 @@ func ScanPings(pieces ...[]byte) (types []uint8) {
 }
 
 // LostPing says whether a connection that is closed after the steps is one whose
-// client did not answer: "ping" and "goaway" are written, "stuck" begins a write,
+// client did not answer: "ping", "own answer" and "goaway" are written, "stuck" begins a write,
 // "wrote", "read", "read error", "write error", "short write" are outcomes; "answer"
 // is read, and "silence" is the time since.
 func LostPing(steps ...string) bool {
@@ -42,6 +42,9 @@ func LostPing(steps ...string) bool {
 		switch s {
 		case "ping":
 			writes([]byte{0, 0, 8, framePing, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			p.wrote(17, nil)
+		case "own answer":
+			writes([]byte{0, 0, 8, framePing, flagAck, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 			p.wrote(17, nil)
 		case "goaway":
 			writes([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})

@@ -235,6 +235,7 @@ func TestPings_traces(t *testing.T) {
 		{"stuck", true},
 		{"read,silence,ping", true},
 		{"read,silence", false},
+		{"read,own answer,silence", false}, // it is the client that asked
 		{"ping,read", false},               // a flood
 		{"ping,read,silence", true},        // it crossed the ping, and then came nothing
 		{"ping,answer,silence", false},     // it was asked no more

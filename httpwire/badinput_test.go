@@ -81,7 +81,7 @@ func TestServer_badFrames(t *testing.T) {
 		var vs visits
 		s := vs.serve(t, v)
 		control := vs.control(t, s)
-		for _, bad := range badFrames {
+		for i, bad := range badFrames {
 			t.Run(bad.name, func(t *testing.T) {
 				t.Parallel() // the server waits a second after its GOAWAY
 				visit := vs.hold(t, pathOf(t), nil)
@@ -94,6 +94,9 @@ func TestServer_badFrames(t *testing.T) {
 					if code := receive(t, c.goAway, "GOAWAY"); code != bad.code {
 						t.Errorf("GOAWAY with %v, want %v", code, bad.code)
 					}
+				}
+				if i%2 == 0 {
+					must(t, c.below.Close()) // as clients do; the others leave it to the server
 				}
 				receive(t, c.done, "the connection to end")
 				receive(t, visit.ctx.Done(), "the context to be done")

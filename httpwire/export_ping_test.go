@@ -13,7 +13,7 @@ func ScanPings(pieces ...[]byte) (types []uint8) {
 		for len(b) > 0 {
 			var f frame
 			var ok bool
-			if b, f, ok = s.next(b); ok && f.typ != frameRST {
+			if b, f, ok = s.next(b); ok && f.typ != frameRST && !f.ack {
 				types = append(types, f.typ)
 			}
 		}
@@ -22,8 +22,9 @@ func ScanPings(pieces ...[]byte) (types []uint8) {
 }
 
 // LostPing says whether a connection that is closed after the steps is one whose
-// client did not answer: "ping" and "goaway" are written, "stuck" begins a write,
-// "wrote", "read", "read error", "write error", "short write" are outcomes.
+// client did not answer: "ping", "own answer" and "goaway" are written, "stuck" begins a write,
+// "wrote", "read", "read error", "write error", "short write" are outcomes; "answer"
+// is read, and "silence" is the time since.
 func LostPing(steps ...string) bool {
 	var c frameConn
 	p := &c.pings
@@ -42,6 +43,9 @@ func LostPing(steps ...string) bool {
 		case "ping":
 			writes([]byte{0, 0, 8, framePing, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 			p.wrote(17, nil)
+		case "own answer":
+			writes([]byte{0, 0, 8, framePing, flagAck, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+			p.wrote(17, nil)
 		case "goaway":
 			writes([]byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 			p.wrote(17, nil)
@@ -53,6 +57,18 @@ func LostPing(steps ...string) bool {
 			p.wrote(0, os.ErrDeadlineExceeded)
 		case "short write":
 			p.wrote(1, os.ErrDeadlineExceeded)
+		case "answer":
+			p.read(17, nil)
+			b := []byte{0, 0, 8, framePing, flagAck, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}
+			for len(b) > 0 {
+				var f frame
+				var ok bool
+				if b, f, ok = c.scan.next(b); ok {
+					c.reads(f)
+				}
+			}
+		case "silence":
+			p.heard.Add(-int64(2 * justNow))
 		case "read":
 			p.read(1, nil)
 		case "read error":

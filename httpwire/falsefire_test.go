@@ -53,7 +53,7 @@ type ruse struct {
 
 // shortLimit is long enough for a TLS handshake on a busy machine: it limits that
 // as well.
-const shortLimit = 500 * time.Millisecond
+const shortLimit = 2 * time.Second
 
 var errBase = errors.New("base context cancelled")
 

@@ -35,14 +35,22 @@ func (c *frameConn) Read(p []byte) (int, error) {
 	for b := p[:n]; len(b) > 0; {
 		var f frame
 		var ok bool
-		if b, f, ok = c.scan.next(b); ok && f.typ == frameRST {
-			c.http2.reset(f.id, f.code)
+		if b, f, ok = c.scan.next(b); ok {
+			c.reads(f)
 		}
 	}
 	if err != nil {
 		c.http2.note(err, wire.ReadErr)
 	}
 	return n, err
+}
+
+// reads is told of a frame of the client's.
+func (c *frameConn) reads(f frame) {
+	c.pings.reads(f)
+	if f.typ == frameRST {
+		c.http2.reset(f.id, f.code)
+	}
 }
 
 // Write looks for the server's own resets before they go out: the client may
@@ -95,9 +103,10 @@ const (
 )
 
 // A frame is what is said of one that was found. The id is a reset's, the code a
-// reset's or a GOAWAY's; a PING is one that asks.
+// reset's or a GOAWAY's; ack says that a PING answers.
 type frame struct {
 	typ      uint8
+	ack      bool
 	id, code uint32
 }
 
@@ -147,7 +156,7 @@ func (s *frameScanner) found() (f frame, ok bool) {
 	f.typ = s.buf[3]
 	switch {
 	case f.typ == framePing:
-		return f, s.buf[4]&flagAck == 0
+		f.ack = s.buf[4]&flagAck != 0
 	case s.needs() == 0:
 		return frame{}, false
 	case f.typ == frameRST:

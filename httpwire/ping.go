@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
@@ -22,40 +23,55 @@ var errStuck = errors.New("http2: the client reads nothing and answers nothing")
 //	the connection broke, or was closed from outside (Server.Close): a Read or a Write has failed
 //	a protocol error, Shutdown, IdleTimeout: a GOAWAY was written (with whatever code: it may
 //	change its meaning later, and is not written again then)
-//	a flood of frames: something was read
+//	a flood of frames: something has just been read
 //
-// What is left is a client that was asked and is silent: a ping was written, or a
-// write is stuck in front of it, and nothing was read since. A client that
-// sends, but no answer to the ping, is not told: it is there.
+// What is left is a client that was asked and has not answered: a ping was written,
+// or a write is stuck in front of it. That something else was read since does not
+// acquit it: the last frame of a client that vanishes may cross the ping, and who
+// takes in a long response sends WINDOW_UPDATEs while a write is under way.
 //
-// So no time is needed, which is good, as x/net keeps its PingTimeout to itself.
+// So the server's patience need not be known, which is good, as x/net keeps its
+// PingTimeout to itself.
 type pings struct {
-	asked   atomic.Bool // a ping went out, and nothing was read since it was about to
-	writing atomic.Bool // a Write is under way, and nothing was read since it began
-	over    atomic.Bool // a trace of another reason
+	asked   atomic.Bool  // a ping went out, and was not answered
+	writing atomic.Bool  // a Write is under way
+	over    atomic.Bool  // a trace of another reason
+	heard   atomic.Int64 // when something was read last, since epoch
 }
+
+// justNow is long for the way from a Read to the close that it led to, and short for
+// a PingTimeout.
+const justNow = 100 * time.Millisecond
+
+var epoch = time.Now()
 
 // read is told of the outcome of each Read.
 func (p *pings) read(n int, err error) {
 	if n > 0 {
-		p.asked.Store(false)
-		p.writing.Store(false)
+		p.heard.Store(int64(time.Since(epoch)))
 	}
 	if err != nil {
 		p.over.Store(true)
 	}
 }
 
-// write is told that something is about to be written: before, as the answer may
-// come before the Write returns.
+// reads is told of a frame that was read.
+func (p *pings) reads(f frame) {
+	if f.typ == framePing && f.ack {
+		p.asked.Store(false)
+	}
+}
+
+// write is told that something is about to be written.
 func (p *pings) write() { p.writing.Store(true) }
 
-// sends is told of a frame that is about to be written.
+// sends is told of a frame that is about to be written: before, as the answer may
+// come before the Write returns.
 func (p *pings) sends(f frame) {
-	switch f.typ {
-	case framePing:
+	switch {
+	case f.typ == framePing && !f.ack:
 		p.asked.Store(true)
-	case frameGoAway:
+	case f.typ == frameGoAway:
 		p.over.Store(true)
 	}
 }
@@ -73,6 +89,9 @@ func (p *pings) wrote(n int, err error) {
 func (p *pings) lost() (wire.Event, bool) {
 	if p.over.Swap(true) {
 		return wire.Event{}, false // or it was asked before
+	}
+	if heard := p.heard.Load(); heard != 0 && time.Since(epoch)-time.Duration(heard) < justNow {
+		return wire.Event{}, false
 	}
 	ev := wire.Event{Kind: wire.Timeout, Source: wire.Frame, Err: errPing}
 	if p.writing.Load() {

@@ -37,6 +37,10 @@ func pingVariants(t *testing.T, f func(t *testing.T, v variant, pings func(after
 	}
 }
 
+// pingPatience is long for a client that is there to answer a ping, on however busy a
+// machine: a control, and the others until they fall silent.
+const pingPatience = 5 * time.Second
+
 // mute is an h2client that sends requests, and nothing any more once the server has
 // read them: but for an answer to a ping that it had read before, it is silent.
 func (s *server) mute(t testing.TB, paths ...string) *h2client {
@@ -50,15 +54,16 @@ func (s *server) mute(t testing.TB, paths ...string) *h2client {
 	return c
 }
 
-// deaf2 sends a request, with room for any answer, and reads nothing from then on.
+// deaf2 sends a request, with room for any answer, and reads nothing once the server
+// has read that: who sends something behind a ping is there.
 func (s *server) deaf2(t testing.TB, path string) {
 	t.Helper()
 	c := s.h2(t)
 	must(t, c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30}))
 	must(t, c.fr.WriteWindowUpdate(0, 1<<30))
 	c.headers("GET", path, true)
+	c.ping()
 	c.deaf.Store(true)
-	c.flush()
 }
 
 // H2: a client that does not answer a ping is told as a timeout, to all requests of
@@ -68,7 +73,7 @@ func TestPing_lost(t *testing.T) {
 	pingVariants(t, func(t *testing.T, v variant, pings func(time.Duration, time.Duration) func(*http.Server)) {
 		t.Parallel()
 		var vs visits
-		s := vs.serve(t, v, pings(50*time.Millisecond, 2*time.Second)) // the control has to answer, on a busy machine
+		s := vs.serve(t, v, pings(50*time.Millisecond, pingPatience))
 		control := vs.hold(t, "/control", nil)
 		s.h2(t).get("/control")
 		receive(t, control.ready, "the control request")
@@ -92,7 +97,7 @@ func TestPing_stuck(t *testing.T) {
 	pingVariants(t, func(t *testing.T, v variant, pings func(time.Duration, time.Duration) func(*http.Server)) {
 		t.Parallel()
 		var vs visits
-		s := vs.serve(t, v, pings(100*time.Millisecond, 200*time.Millisecond))
+		s := vs.serve(t, v, pings(100*time.Millisecond, pingPatience))
 		visit := vs.expect("/", nil)
 		visit.do = func(w http.ResponseWriter, r *http.Request) {
 			_ = writeUntilError(w, r)
@@ -228,10 +233,17 @@ func TestPings_traces(t *testing.T) {
 		{"", false},
 		{"ping", true},
 		{"stuck", true},
-		{"read,ping", true},
-		{"ping,read", false},
-		{"ping,read,ping", true},
-		{"stuck,read", false},
+		{"read,silence,ping", true},
+		{"read,silence", false},
+		{"read,own answer,silence", false}, // it is the client that asked
+		{"ping,read", false},               // a flood
+		{"ping,read,silence", true},        // it crossed the ping, and then came nothing
+		{"ping,answer,silence", false},     // it was asked no more
+		{"ping,answer,silence,ping", true}, // it was
+		{"ping,read,silence,answer,silence", false},
+		{"stuck,read", false},        // a flood
+		{"stuck,read,silence", true}, // a WINDOW_UPDATE, and then nothing
+		{"stuck,read,silence,wrote", false},
 		{"stuck,wrote", false},
 		{"stuck,short write,stuck", true},
 		{"stuck,write error", false},
@@ -239,8 +251,8 @@ func TestPings_traces(t *testing.T) {
 		{"ping,read error", false},
 		{"ping,goaway", false},
 		{"goaway,ping", false},
-		{"read,ping,goaway", false}, // the ping overtook the answer to what was read
-		{"ping,close", false},       // told before
+		{"read,ping,silence,goaway", false}, // the ping overtook the answer to what was read
+		{"ping,close", false},               // told before
 	} {
 		var steps []string
 		if tt.steps != "" {

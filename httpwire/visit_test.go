@@ -107,6 +107,7 @@ func (vs *visits) serve(t testing.TB, v variant, set ...func(*http.Server)) *ser
 func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnect {
 	t.Helper()
 	d := receive(t, v.fired, "OnDisconnect's callback")
+	receive(t, v.begun, "OnDisconnect to return") // the callback may be ahead of it
 	must(t, v.err)
 	if d.Proto != want.Proto || d.Kind != want.Kind || d.HasCode != want.HasCode || d.Code != want.Code {
 		t.Errorf("got %v (%+v), want %+v", d, *d, want)

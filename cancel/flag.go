@@ -16,6 +16,14 @@ func (t *Token) Flag() Flag {
 	if s := t.slot.Load(); s != nil {
 		return Flag{s}
 	}
+	f, made := t.makeFlag()
+	if made && t.setter != nil {
+		t.setter.FlagMade(f)
+	}
+	return f
+}
+
+func (t *Token) makeFlag() (f Flag, made bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.slot.Load() == nil {
@@ -24,8 +32,9 @@ func (t *Token) Flag() Flag {
 			s.set() // Cancel came before us and found no word to set
 		}
 		t.slot.Store(s)
+		made = true
 	}
-	return Flag{t.slot.Load()}
+	return Flag{t.slot.Load()}, made
 }
 
 // Pointer returns the address of the word, for C. It is aligned to 128 bytes,

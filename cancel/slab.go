@@ -12,7 +12,7 @@ import (
 // it in its cache. The second is for what changes during a call.
 type slot struct {
 	word     atomic.Uint64 // 0 or 1; C polls it; its low half is the futex word
-	eventfd  int32         // descriptor + 1, 0 none; kept for the slot's next owner
+	eventfd  atomic.Int32  // descriptor + 1, 0 none; kept for the slot's next owner
 	_        int32
 	deadline atomic.Int64 // CLOCK_MONOTONIC in nanoseconds, 0 none
 	_        [104]byte
@@ -21,8 +21,9 @@ type slot struct {
 	_       [124]byte
 }
 
-// native/hangup.h has the same layout.
+// native/hangup.h and httpwire/setter_linux.h have the same layout.
 var (
+	_ [8]byte   = [unsafe.Offsetof(slot{}.eventfd)]byte{}
 	_ [16]byte  = [unsafe.Offsetof(slot{}.deadline)]byte{}
 	_ [128]byte = [unsafe.Offsetof(slot{}.waiters)]byte{}
 )

@@ -95,6 +95,7 @@ func wrapConnState(srv *http.Server, bare *bareConns) {
 			bare.forget(c)
 		}
 		if t := tcpOf(c); t != nil && state == http.StateHijacked {
+			t.takeBack()
 			t.stopAhead()
 		}
 		if inner != nil {

@@ -45,6 +45,7 @@ type watch struct {
 	armed  atomic.Bool
 	unjoin func() bool // stops following parent
 
+	lent     atomic.Uint32 // whether the thread that sets flags may have ours: see setting
 	hijacked atomic.Bool
 	deadline atomic.Int64 // earliest deadline that the handler set
 
@@ -67,6 +68,7 @@ func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
 	}
 	w.req = *r.WithContext(&w.ctx)
 	w.half = newHalf(w, rw, r)
+	w.letSet()
 	if conn == nil || w.bare() {
 		w.since, w.body = time.Now(), r.Body != http.NoBody
 	}
@@ -78,20 +80,25 @@ func (w *watch) Gone(e wire.Event) {
 	if w.end.Load() != nil {
 		return
 	}
-	d := &Disconnect{
-		Proto: w.proto, Kind: Kind(e.Kind), Code: e.Code, HasCode: e.HasCode,
-		Err: e.Err, Time: time.Now(), Source: Source(e.Source),
-	}
+	d := w.disconnect(e, time.Now())
 	if w.rw.postpone(d) {
 		return // the last write is on its way: its outcome decides
 	}
 	w.gone(d)
 }
 
+func (w *watch) disconnect(e wire.Event, at time.Time) *Disconnect {
+	return &Disconnect{
+		Proto: w.proto, Kind: Kind(e.Kind), Code: e.Code, HasCode: e.HasCode,
+		Err: e.Err, Time: at, Source: Source(e.Source),
+	}
+}
+
 // Ended implements wire.Sink. A connection that was taken over is its new owner's
 // to close.
 func (w *watch) Ended(e wire.Event) {
 	if !w.hijacked.Load() {
+		w.withdraw()
 		w.cancel(reasonOf(e, context.Canceled))
 	}
 }
@@ -127,6 +134,7 @@ func (w *watch) complete() {
 // finish ends the watch and its context, and returns when no callback of
 // OnDisconnect runs or will. It returns their panics.
 func (w *watch) finish() []*cancel.PanicError {
+	w.withdraw()
 	if !w.end.CompareAndSwap(nil, &completed) {
 		if d := w.end.Load(); d != &completed {
 			w.tell(d) // Gone swapped, and may not have got any further
@@ -177,6 +185,7 @@ func (w *watch) disarm() {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
+	w.withdraw()
 	if d := w.end.Load(); d == nil || d == &completed { // completed: the reason is still asked for
 		e, ok := w.judge(cause)
 		switch {

@@ -104,6 +104,7 @@ func takeEntry() *entry {
 	e := newEntry(entries.made)
 	if e != nil {
 		e.index = entries.made
+		e.retire() // generation 0 is nobody's
 		entries.made++
 	}
 	return e

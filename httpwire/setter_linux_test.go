@@ -396,3 +396,34 @@ func TestSetter_thread(t *testing.T) {
 		t.Errorf("signals not blocked: %x", unblocked)
 	}
 }
+
+// SetMonitorPriority raises the thread alone, and says what it could not.
+func TestSetMonitorPriority(t *testing.T) {
+	if err := httpwire.SetMonitorPriority(100); !errors.Is(err, unix.EINVAL) && !errors.Is(err, os.ErrPermission) {
+		t.Errorf("priority 100: %v", err)
+	}
+	err := httpwire.SetMonitorPriority(1)
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip(err)
+	}
+	must(t, err)
+	defer func() { must(t, httpwire.SetMonitorPriority(0)) }()
+	if policies := setterPolicy(t); policies != unix.SCHED_FIFO {
+		t.Errorf("the thread's policy is %d", policies)
+	}
+}
+
+// setterPolicy returns the scheduling policy of the thread: field 41 of proc_pid_stat(5).
+func setterPolicy(t *testing.T) int {
+	names, _ := filepath.Glob("/proc/self/task/*/stat")
+	for _, name := range names {
+		b, _ := os.ReadFile(name)
+		if _, after, ok := strings.Cut(string(b), "(hangup-monitor) "); ok {
+			n, err := strconv.Atoi(strings.Fields(after)[41-3])
+			must(t, err)
+			return n
+		}
+	}
+	t.Fatal("no such thread")
+	return 0
+}

@@ -3,6 +3,7 @@
 package httpwire
 
 import (
+	"net"
 	"net/http"
 	"unsafe"
 
@@ -46,6 +47,16 @@ func Lent(r *http.Request) bool {
 func Fired(r *http.Request) bool {
 	_, s := settingOf(r)
 	return s != nil && s.e != nil && s.e.fired()
+}
+
+// TopConn returns what net/http reads and writes.
+func TopConn(r *http.Request) net.Conn { t, _ := settingOf(r); return t.top }
+
+// PeerLeft reports whether the TCP state of r's connection says so.
+func PeerLeft(r *http.Request) bool {
+	t, _ := settingOf(r)
+	_, ok := stateEvidence(t.raw)
+	return ok
 }
 
 // HoldMonitor stops the monitor's goroutine, and all that needs its lock.

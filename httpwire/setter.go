@@ -23,7 +23,7 @@ import (
 //
 //	the handler has returned                  finish
 //	the response is about to be complete      response.beginLast; lent again if it was not
-//	the context ends for a reason of our own  Ended, parentDone
+//	the parent context ends                   parentDone
 //	we shut or close the connection           tcp.shut, tcp.closing
 //	we close TLS: the client reacts to that   conn.Write, which the alert goes through
 //	the connection is taken over              response.hijack, ConnState

@@ -5,12 +5,14 @@ package httpwire_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +30,10 @@ var lenders = []variant{variants[0], variants[1], variants[2]}
 func lending(t *testing.T, v variant, body int, handler func(w http.ResponseWriter, r *http.Request)) (*visit, func(close bool)) {
 	t.Helper()
 	var vs visits
-	s := vs.serve(t, v)
+	base, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	base = context.WithValue(base, baseStop{}, stop)
+	s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
 	visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
 		cancel.FromContext(r.Context()).Flag()
 		if !httpwire.Lent(r) {
@@ -45,6 +50,9 @@ func lending(t *testing.T, v variant, body int, handler func(w http.ResponseWrit
 		must(t, below.Close())
 	}
 }
+
+// baseStop is the key of what ends the base context of lending's server.
+type baseStop struct{}
 
 // A wait is a way to learn in C that the flag is set.
 var waits = []struct {
@@ -185,6 +193,13 @@ var turns = []struct {
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
 	}, false, 0},
+	{"CloseWrite", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
+		must(t, httpwire.TopConn(r).(interface{ CloseWrite() error }).CloseWrite())
+	}, false, 0},
+	{"base context", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
+		r.Context().Value(baseStop{}).(context.CancelFunc)()
+		receive(t, r.Context().Done(), "the context to be done")
+	}, true, 0},
 	{"Server.Close", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
 		must(t, r.Context().Value(http.ServerContextKey).(*http.Server).Close())
 	}, true, 0},
@@ -331,6 +346,81 @@ func TestSetter_lateForRequest(t *testing.T) {
 	if n := v.count.Load(); n != 0 {
 		t.Errorf("callback started %d times", n)
 	}
+}
+
+// N4: a handler that http.TimeoutHandler left behind has no part in the end of the connection, whose
+// next request has its own flag lent.
+func TestSetter_timedOut(t *testing.T) {
+	v := variants[0]
+	var vs visits
+	s := v.configure(t, &vs)
+	h := vs.outer(s.Handler)
+	limited := http.TimeoutHandler(h, 20*time.Millisecond, "late")
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			limited.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+	s.listen(t)
+	next := make(chan struct{})
+	late := vs.expect("/late", func(_ http.ResponseWriter, r *http.Request) {
+		cancel.FromContext(r.Context()).Flag()
+		receive(t, next, "the next request to be over")
+		if d := context.Cause(r.Context()); !errors.Is(d, context.DeadlineExceeded) {
+			t.Errorf("cause = %v, want its deadline", d)
+		}
+	})
+	visit := vs.expect("/next", func(_ http.ResponseWriter, r *http.Request) {
+		flag := cancel.FromContext(r.Context()).Flag()
+		if !httpwire.Lent(r) {
+			t.Error("the flag was not lent")
+		}
+		httpwire.SetFlag(httpwire.SetterData(r), httpwire.EventFIN)
+		if !flag.IsSet() {
+			t.Error("the flag is not set")
+		}
+	})
+	c, _ := s.dial(t)
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/late")
+	body, err := readResponse(c)
+	if must(t, err); body != "late" {
+		t.Fatalf("answer %q", body)
+	}
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/next")
+	receive(t, visit.ended, "the handler to return")
+	close(next)
+	receive(t, late.ended, "the late handler to return")
+	if late.count.Load() != 0 || visit.count.Load() != 1 {
+		t.Errorf("callbacks: %d of the late one, %d of the next", late.count.Load(), visit.count.Load())
+	}
+}
+
+// C6: a flag that is asked for when the thread has seen the end of its connection, and the monitor's
+// goroutine has not come to it yet, is set at once.
+func TestSetter_seenBefore(t *testing.T) {
+	var vs visits
+	s := vs.serve(t, variants[0])
+	ready, asked := make(chan struct{}), make(chan struct{})
+	v := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
+		must(t, http.NewResponseController(w).EnableFullDuplex())
+		tok := cancel.FromContext(r.Context())
+		release := httpwire.HoldMonitor()
+		defer release()
+		close(ready)
+		waitFor(t, "the FIN", func() bool { return httpwire.PeerLeft(r) })
+		if !tok.Flag().IsSet() {
+			waitFor(t, "the thread, which has registered with an end to see", func() bool { return tok.Flag().IsSet() })
+		}
+		close(asked)
+	})
+	_, below := s.dial(t)
+	post(t, below, "/", 1)
+	receive(t, ready, "the handler")
+	must(t, below.Close())
+	receive(t, asked, "the flag to be set")
+	receive(t, v.ended, "the handler to return")
 }
 
 // N4: an event that comes late, when its connection is over, does nothing to the next

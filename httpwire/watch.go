@@ -98,7 +98,6 @@ func (w *watch) disconnect(e wire.Event, at time.Time) *Disconnect {
 // to close.
 func (w *watch) Ended(e wire.Event) {
 	if !w.hijacked.Load() {
-		w.withdraw()
 		w.cancel(reasonOf(e, context.Canceled))
 	}
 }

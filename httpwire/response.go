@@ -256,7 +256,6 @@ func (p *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
 		h.out.Lock()
 		defer h.out.Unlock()
 	}
-	p.w.withdraw() // from here on the connection is the handler's to shut
 	c, rw, err := p.ResponseWriter.(http.Hijacker).Hijack()
 	if err == nil {
 		p.w.hijacked.Store(true)

@@ -26,7 +26,7 @@ import (
 //	the parent context ends                   parentDone
 //	we shut or close the connection           tcp.shut, tcp.closing
 //	we close TLS: the client reacts to that   conn.Write, which the alert goes through
-//	the connection is taken over              response.hijack, ConnState
+//	the connection is taken over              ConnState, which every Hijack calls
 //	it serves the next request                tcp.Attach: TimeoutHandler left a handler behind
 //
 // and it is not lent at all under another policy than HalfCloseGone, above TLS whose

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -516,4 +517,59 @@ func setterPolicy(t *testing.T) int {
 	}
 	t.Fatal("no such thread")
 	return 0
+}
+
+// H3: a client that reacts to our close_notify, which goes out before the connection is
+// closed, finds the flag taken back.
+func TestSetter_closingTLS(t *testing.T) {
+	var vs visits
+	s := variants[1].configure(t, &vs)
+	s.Handler = vs.outer(s.Handler)
+	l := listen(t)
+	s.addr = l.Addr().String()
+	var data atomic.Uint64
+	s.serve(t, httpwire.Listener(reacting{l, func() {
+		if d := data.Load(); d != 0 {
+			httpwire.SetFlag(d, httpwire.EventFIN)
+		}
+	}}))
+	visit := vs.expect("/", func(_ http.ResponseWriter, r *http.Request) {
+		cancel.FromContext(r.Context()).Flag()
+		if !httpwire.Lent(r) {
+			t.Error("the flag was not lent")
+		}
+		data.Store(httpwire.SetterData(r))
+		must(t, s.Close())
+		data.Store(0)
+	})
+	c, _ := s.dial(t)
+	post(t, c, "/", 0)
+	receive(t, visit.ended, "the handler to return")
+	if cause := context.Cause(visit.ctx); !errors.Is(cause, httpwire.ErrServerClosed) || visit.count.Load() != 0 {
+		t.Errorf("cause = %v, want ErrServerClosed; callbacks %d", cause, visit.count.Load())
+	}
+}
+
+// reacting calls f with each write of its connections, before they are closed: as early as a client can react.
+type reacting struct {
+	net.Listener
+	f func()
+}
+
+func (l reacting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return reactingConn{c.(*net.TCPConn), l.f}, nil
+}
+
+type reactingConn struct {
+	*net.TCPConn
+	f func()
+}
+
+func (c reactingConn) Write(b []byte) (int, error) {
+	defer c.f()
+	return c.TCPConn.Write(b)
 }

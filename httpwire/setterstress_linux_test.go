@@ -46,7 +46,10 @@ func TestSetter_stressEntry(t *testing.T) {
 		})
 	}
 	var fired, wrong, late int
-	n := max(*requests, 2000)
+	n := max(*requests*10, 2000)
+	if testing.Short() {
+		n /= 10
+	}
 	for range n / 4 {
 		e := httpwire.TakeEntry()
 		ends := rand.IntN(4)

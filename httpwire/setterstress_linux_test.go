@@ -101,9 +101,9 @@ func (y *tally) fail(count *atomic.Int64, format string, args ...any) {
 
 func (y *tally) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stays := r.URL.Path == "/stay"
-	d := 50 * time.Microsecond
-	if !stays {
-		d = bound
+	d := bound
+	if stays {
+		d = time.Duration(rand.Int64N(int64(50 * time.Microsecond)))
 	}
 	var told atomic.Int32
 	if _, err := httpwire.OnDisconnect(r, func(*httpwire.Disconnect) { told.Add(1) }); err != nil {
@@ -112,12 +112,14 @@ func (y *tally) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var flag cancel.Flag
 	_, err := native.Inline(r.Context(), func(c *native.Call) (int, error) {
 		flag = c.Flag()
-		return 0, nativetest.Spin(flag.Pointer(), time.Duration(rand.Int64N(int64(d))), nil)
+		return 0, nativetest.Spin(flag.Pointer(), d, nil)
 	})
 	var gone *httpwire.Disconnect
 	switch errors.As(err, &gone); {
 	case stays && (err != nil || flag.IsSet()):
 		y.fail(&y.falseSet, "the client was there: %v, flag %v", err, flag.IsSet())
+	case !stays && err == nil:
+		y.fail(&y.wrong, "the client has left: the flag was not set within %v", bound)
 	case err != nil && gone == nil:
 		y.fail(&y.wrong, "the native call ended with %v", err)
 	case err != nil && r.Context().Err() == nil:

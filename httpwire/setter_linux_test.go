@@ -365,12 +365,14 @@ func TestSetter_timedOut(t *testing.T) {
 		h.ServeHTTP(w, r)
 	})
 	s.listen(t)
-	next := make(chan struct{})
+	timedOut, next := make(chan struct{}), make(chan struct{})
 	late := vs.expect("/late", func(_ http.ResponseWriter, r *http.Request) {
 		cancel.FromContext(r.Context()).Flag()
+		receive(t, r.Context().Done(), "the time to be out")
+		close(timedOut)
 		receive(t, next, "the next request to be over")
-		if d := context.Cause(r.Context()); !errors.Is(d, context.DeadlineExceeded) {
-			t.Errorf("cause = %v, want its deadline", d)
+		if d := context.Cause(r.Context()); errors.Is(d, httpwire.ErrDisconnected) {
+			t.Errorf("cause = %v", d)
 		}
 	})
 	visit := vs.expect("/next", func(_ http.ResponseWriter, r *http.Request) {
@@ -389,6 +391,7 @@ func TestSetter_timedOut(t *testing.T) {
 	if must(t, err); body != "late" {
 		t.Fatalf("answer %q", body)
 	}
+	receive(t, timedOut, "the first request to be timed out")
 	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/next")
 	receive(t, visit.ended, "the handler to return")
 	close(next)

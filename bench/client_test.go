@@ -37,6 +37,7 @@ type command struct {
 	Proto string // of protocols, or of the loads
 	Addr  string
 	Quiet time.Duration // before leaving, and before the answer
+	Batch int           // if not 0: how many requests to send, and leave one by one
 	Load  time.Duration // or, if not 0: for how long to send requests, and answer how many that were
 }
 
@@ -101,6 +102,10 @@ func clientMain() {
 		}
 		if c.Load != 0 {
 			check(out.Encode(loads.run(c)))
+			continue
+		}
+		if c.Batch != 0 {
+			check(out.Encode(leaveAll(c, func() { check(in.Decode(&struct{}{})) })))
 			continue
 		}
 		leave := l.request(c.Proto, c.Addr)
@@ -172,13 +177,18 @@ func (l *leaver) request(proto, addr string) (leave func()) {
 
 // closer sends a request over a bare socket: Go's own would do more than close.
 func closer(addr string) (leave func()) {
+	_, leave = closerOf(addr)
+	return leave
+}
+
+func closerOf(addr string) (fd int, leave func()) {
 	a := netip.MustParseAddrPort(addr)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	check(err)
 	check(unix.Connect(fd, &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}))
 	_, err = unix.Write(fd, []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 	check(err)
-	return func() { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+	return fd, func() { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 }
 
 // frames is an HTTP/2 connection.

@@ -19,6 +19,9 @@ type doneCtx struct {
 // completion. The channel is made on first use; successive calls return the
 // same one.
 func (t *Token) Done() <-chan struct{} {
+	if t.setter != nil {
+		t.ahead() // who has seen the flag set finds the channel closed
+	}
 	if d := t.done.Load(); d != nil {
 		return d.ch
 	}

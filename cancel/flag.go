@@ -16,6 +16,14 @@ func (t *Token) Flag() Flag {
 	if s := t.slot.Load(); s != nil {
 		return Flag{s}
 	}
+	f, made := t.makeFlag()
+	if made && t.setter != nil {
+		t.setter.FlagMade(f)
+	}
+	return f
+}
+
+func (t *Token) makeFlag() (f Flag, made bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.slot.Load() == nil {
@@ -24,8 +32,9 @@ func (t *Token) Flag() Flag {
 			s.set() // Cancel came before us and found no word to set
 		}
 		t.slot.Store(s)
+		made = true
 	}
-	return Flag{t.slot.Load()}
+	return Flag{t.slot.Load()}, made
 }
 
 // Pointer returns the address of the word, for C. It is aligned to 128 bytes,
@@ -47,13 +56,16 @@ func (f Flag) IsSet() bool { return f.s != nil && f.s.word.Load() != 0 }
 // later. It is zero if t has no flag or that is not set. Like Flag, it is for t's owner, before
 // Close, and for who holds a borrow.
 func (t *Token) FlagSetAt() time.Time {
+	if t.setter != nil {
+		t.ahead() // it has the time when it has let go of the word
+	}
 	t.mu.Lock() // a word that is set has its time when Cancel unlocks
 	defer t.mu.Unlock()
 	s := t.slot.Load()
 	if s == nil || s.word.Load() == 0 {
 		return time.Time{}
 	}
-	return began.Add(time.Duration(s.setAt))
+	return clockStart.when(s.setAt.Load())
 }
 
 // SetDeadline writes t next to the word, for C code that honours deadlines by

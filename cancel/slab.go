@@ -13,19 +13,21 @@ import (
 // it in its cache. The second is for what changes during a call.
 type slot struct {
 	word     atomic.Uint64 // 0 or 1; C polls it; its low half is the futex word
-	eventfd  int32         // descriptor + 1, 0 none; kept for the slot's next owner
+	eventfd  atomic.Int32  // descriptor + 1, 0 none; kept for the slot's next owner
 	_        int32
 	deadline atomic.Int64 // CLOCK_MONOTONIC in nanoseconds, 0 none
-	setAt    int64        // nanoseconds since the program began, if word is set; not C's, guarded by the token's mutex
+	setAt    atomic.Int64 // likewise, when word was set: by whoever set it, soon after; 0 if it is not
 	_        [96]byte
 
 	waiters atomic.Uint32 // C threads asleep on word's low half
 	_       [124]byte
 }
 
-// native/hangup.h has the same layout.
+// native/hangup.h and httpwire/setter_linux.h have the same layout.
 var (
+	_ [8]byte   = [unsafe.Offsetof(slot{}.eventfd)]byte{}
 	_ [16]byte  = [unsafe.Offsetof(slot{}.deadline)]byte{}
+	_ [24]byte  = [unsafe.Offsetof(slot{}.setAt)]byte{}
 	_ [128]byte = [unsafe.Offsetof(slot{}.waiters)]byte{}
 )
 
@@ -33,12 +35,18 @@ var (
 // read after the store: nobody who polls waits for that.
 func (s *slot) set() {
 	s.word.Store(1)
-	s.setAt = int64(time.Since(began))
+	s.setAt.CompareAndSwap(0, clockStart.now()) // else a FlagSetter has set it
 	s.wake()
 }
 
-// began is where setAt counts from. It has a monotonic reading, and so have its sums.
-var began = time.Now()
+// A clockPair is one moment on Go's clock, with its monotonic reading, and on C's, CLOCK_MONOTONIC.
+type clockPair struct {
+	time time.Time
+	ns   int64
+}
+
+func (p clockPair) now() int64              { return p.ns + int64(time.Since(p.time)) }
+func (p clockPair) when(ns int64) time.Time { return p.time.Add(time.Duration(ns - p.ns)) }
 
 const (
 	slotSize  = 256
@@ -81,6 +89,7 @@ func (s *slot) reset() {
 	if s.word.Load() != 0 {
 		s.drainEventFD()
 		s.word.Store(0)
+		s.setAt.Store(0)
 	}
 	s.deadline.Store(0)
 }

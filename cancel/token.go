@@ -27,6 +27,8 @@ type Token struct {
 	slot  atomic.Pointer[slot]    // the C-visible word, once somebody asked for it
 	done  atomic.Pointer[doneCtx] // the Done channel, once somebody asked for it
 
+	setter FlagSetter // nil for most; set before t is used
+
 	mu       sync.Mutex
 	cause    error
 	pending  list  // callbacks that may still start
@@ -156,7 +158,7 @@ func (t *Token) Reset() {
 		panic("cancel: Reset of a token that is in use")
 	}
 	k := t.recycleLocked()
-	t.cause = nil
+	t.cause, t.setter = nil, nil
 	t.done.Store(nil)
 	t.state.Store(0)
 	t.mu.Unlock()
@@ -164,14 +166,16 @@ func (t *Token) Reset() {
 }
 
 // Cancelled reports whether t was decided cancelled.
-func (t *Token) Cancelled() bool { return t.state.Load()&cancelled != 0 }
+func (t *Token) Cancelled() bool {
+	return t.state.Load()&cancelled != 0 || t.setter != nil && t.ahead()
+}
 
 // Completed reports whether t was decided completed.
 func (t *Token) Completed() bool { return t.state.Load()&completed != 0 }
 
 // Cause returns the cause that t was cancelled with, nil if it was not.
 func (t *Token) Cause() error {
-	if t.state.Load()&cancelled == 0 {
+	if !t.Cancelled() {
 		return nil
 	}
 	return t.cause // published by the state, never written again

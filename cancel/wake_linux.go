@@ -13,7 +13,7 @@ const futexWakePrivate = 1 | 128 // FUTEX_WAKE | FUTEX_PRIVATE_FLAG, futex(2)
 
 // wake makes the eventfd readable and wakes the threads asleep on the word.
 func (s *slot) wake() {
-	if s.eventfd != 0 {
+	if s.eventfd.Load() != 0 {
 		s.signalEventFD()
 	}
 	// Raw, as it never blocks: the runtime must not take our processor away while
@@ -35,28 +35,28 @@ var lowHalf = func() int {
 
 func (s *slot) signalEventFD() {
 	one := uint64(1) // raw, see wake; fails only if readable already
-	unix.RawSyscall(unix.SYS_WRITE, uintptr(s.eventfd-1), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(s.eventfd.Load()-1), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
 func (s *slot) openEventFD() (int, error) {
-	if s.eventfd == 0 {
+	if s.eventfd.Load() == 0 {
 		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 		if err != nil {
 			return -1, fmt.Errorf("cancel: eventfd: %w", err)
 		}
-		s.eventfd = int32(fd) + 1
+		s.eventfd.Store(int32(fd) + 1) // before the look at the word: a setter sets that and then looks here
 		if s.word.Load() != 0 {
 			s.signalEventFD()
 		}
 	}
-	return int(s.eventfd - 1), nil
+	return int(s.eventfd.Load() - 1), nil
 }
 
 // drainEventFD makes the descriptor unreadable for the slot's next owner.
 func (s *slot) drainEventFD() {
-	if s.eventfd != 0 {
+	if s.eventfd.Load() != 0 {
 		var count [8]byte
-		unix.Read(int(s.eventfd-1), count[:])
+		unix.Read(int(s.eventfd.Load()-1), count[:])
 	}
 }
 
@@ -68,7 +68,7 @@ func monotonic(t time.Time) int64 {
 		return max(clockStart.ns+min(d, math.MaxInt64-clockStart.ns), 1)
 	}
 	d := time.Until(t)
-	now := int64(time.Since(clockStart.time)) + clockStart.ns
+	now := clockStart.now()
 	if int64(d) > math.MaxInt64-now {
 		return math.MaxInt64
 	}
@@ -80,11 +80,6 @@ var clockStart = pairClocks(func() int64 {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails for a bad address only
 	return ts.Nano()
 })
-
-type clockPair struct {
-	time time.Time
-	ns   int64
-}
 
 // pairClocks reads both clocks at one time, as nearly as it can. The thread may lose its processor
 // between the two, and the error would last as long as the process: so it takes the best of a few

@@ -104,6 +104,7 @@ func wrapConnState(srv *http.Server, bare *bareConns) {
 		}
 		if state == http.StateHijacked {
 			if t := tcpOf(c); t != nil {
+				t.takeBack()
 				t.stopAhead()
 			}
 		}

@@ -78,6 +78,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.tcp.tls {
 		c.tcp.writing.Add(1)
 		defer c.tcp.writing.Add(-1)
+		c.tcp.beforeAlert()
 	}
 	n, err := c.Conn.Write(p)
 	if err != nil {

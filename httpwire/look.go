@@ -55,6 +55,7 @@ func (w *watch) look() *look {
 		return l
 	}
 	l := new(look)
+	w.letSet(l)
 	if !w.looked.CompareAndSwap(nil, l) {
 		return w.looked.Load()
 	}

@@ -104,7 +104,7 @@ func (s *source) Read(b []byte) (int, error) {
 
 func (s *source) hold() {
 	s.holding = true
-	s.p.last.Store(true)
+	s.p.beginLast()
 }
 
 // settle decides about what was held.

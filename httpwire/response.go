@@ -176,7 +176,7 @@ func (p *response) flush() error {
 	}
 	last := p.complete(p.wrote)
 	if last {
-		p.last.Store(true)
+		p.beginLast()
 	}
 	var err error
 	switch f := p.ResponseWriter.(type) {
@@ -202,6 +202,12 @@ func (p *response) bodiless() bool {
 	return p.head || p.status == http.StatusNoContent || p.status == http.StatusNotModified
 }
 
+// beginLast begins the last write: evidence is put aside.
+func (p *response) beginLast() {
+	p.last.Store(true)
+	p.w.suspend()
+}
+
 // decide ends the last write. A response without a body can't have failed where
 // nobody has left: HTTP/2 ends its stream with the header, and Flush may return
 // that as an error.
@@ -218,6 +224,7 @@ func (p *response) decide(err error) {
 			p.w.parentDone() // the first may have left it to us
 		}
 	}
+	p.w.resume()
 }
 
 // undecided reports whether there is evidence that was put aside and that decide

@@ -22,7 +22,7 @@ func (p *response) beginHTTP1(n int64) (last bool) {
 	if p.head || p.length <= 0 || p.wrote+n < p.length {
 		return false // with a body of 0 bytes, empty buffers do not say that the header has gone
 	}
-	p.last.Store(true)
+	p.beginLast()
 	return true
 }
 

@@ -46,6 +46,8 @@ type tcp struct {
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 	writing  atomic.Int32 // writes under way below TLS
 
+	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
+
 	ahead atomic.Pointer[ahead] // nil: nothing is read ahead. Set before anything is read
 
 	mu        sync.Mutex
@@ -87,6 +89,7 @@ func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 // Attach registers the connection with the monitor at its first request.
 func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
+	left := t.withdrawLocked() // of a handler that http.TimeoutHandler left behind
 	t.cur = s
 	t.local = false // net/http has ended its reads between the requests by a deadline
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
@@ -94,6 +97,7 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	}
 	gone, ev, level, closed := t.gone, t.ev, t.end.level, t.closed
 	t.mu.Unlock()
+	left.tellGone()
 	switch {
 	case gone:
 		s.Gone(ev)
@@ -206,6 +210,9 @@ func (t *tcp) sharpen(ev wire.Event) wire.Event {
 // take makes ev the evidence, unless there is some, and tells the current
 // request. A failed write is the client's doing whatever we are about to do.
 func (t *tcp) take(ev wire.Event) {
+	if t.struck() {
+		return // the flag is set: nothing is left to judge
+	}
 	if ev.Source == wire.WriteErr {
 		t.believe(ev)
 		return
@@ -238,14 +245,17 @@ func (t *tcp) closing() {
 		t.mu.Unlock()
 		return
 	}
+	struck := t.withdrawLocked()
 	t.lookLocked()
 	t.closed = true
+	t.dismissLocked()
 	if t.token != 0 {
 		theMonitor.remove(t)
 		t.token = 0
 	}
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
+	struck.tellGone()
 	switch {
 	case cur == nil:
 	case gone:
@@ -264,10 +274,12 @@ func (t *tcp) shutRead() { t.shut(&t.readShut) }
 // shut looks for the last time at what our own shutdown is about to blur.
 func (t *tcp) shut(side *bool) {
 	t.mu.Lock()
+	struck := t.withdrawLocked()
 	t.lookLocked()
 	*side = true
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
+	struck.tellGone()
 	if gone && cur != nil {
 		cur.Gone(ev)
 	}

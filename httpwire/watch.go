@@ -38,6 +38,7 @@ type watch struct {
 	id     uint64          // conn's name for the request
 
 	proto    Protocol
+	lent     atomic.Uint32 // whether the thread that sets flags may have ours: see setting
 	hijacked atomic.Bool
 	deadline atomic.Int64 // earliest deadline that the handler set
 
@@ -76,14 +77,18 @@ func (w *watch) Gone(e wire.Event) {
 	if w.end.Load() != nil {
 		return
 	}
-	d := &Disconnect{
-		Proto: w.proto, Kind: Kind(e.Kind), Code: e.Code, HasCode: e.HasCode,
-		Err: e.Err, Time: time.Now(), Source: Source(e.Source),
-	}
+	d := w.disconnect(e, time.Now())
 	if w.rw.postpone(d) {
 		return // the last write is on its way: its outcome decides
 	}
 	w.gone(d)
+}
+
+func (w *watch) disconnect(e wire.Event, at time.Time) *Disconnect {
+	return &Disconnect{
+		Proto: w.proto, Kind: Kind(e.Kind), Code: e.Code, HasCode: e.HasCode,
+		Err: e.Err, Time: at, Source: Source(e.Source),
+	}
 }
 
 // Ended implements wire.Sink. A connection that was taken over is its new owner's
@@ -121,6 +126,7 @@ func (w *watch) complete() {
 // finish ends the watch and its context, and returns when no callback of
 // OnDisconnect runs or will. It returns their panics.
 func (w *watch) finish() (panics []*cancel.PanicError) {
+	w.withdraw()
 	if !w.end.CompareAndSwap(nil, &completed) {
 		if d := w.end.Load(); d != &completed {
 			w.tell(d) // Gone swapped, and may not have got any further
@@ -140,6 +146,7 @@ func (w *watch) finish() (panics []*cancel.PanicError) {
 // it was the client, the cause has to say so.
 func (w *watch) parentDone() {
 	cause := context.Cause(w.parent)
+	w.withdraw()
 	if d := w.end.Load(); d == nil || d == &completed { // completed: the reason is still asked for
 		e, ok := w.judge(cause)
 		switch {

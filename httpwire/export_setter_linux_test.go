@@ -1,0 +1,84 @@
+//go:build cgo
+
+package httpwire
+
+import (
+	"net"
+	"net/http"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Events as the thread gets them.
+const (
+	EventFIN = unix.EPOLLRDHUP | unix.EPOLLIN
+	EventRST = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+)
+
+func settingOf(r *http.Request) (*tcp, *setting) {
+	t := watchOf(r).conn.(*tcp)
+	return t, t.setting.Load()
+}
+
+// SetterData returns what events of r's connection carry, 0 if the thread does not
+// watch it.
+func SetterData(r *http.Request) uint64 {
+	_, s := settingOf(r)
+	if s == nil || s.e == nil {
+		return 0
+	}
+	return s.e.data()
+}
+
+// SetFlag is what the thread does for an event.
+func SetFlag(data uint64, events uint32) { setFlag(data, events) }
+
+// Lent reports whether r's flag is lent to the thread, or has been set by it and nobody
+// has noticed.
+func Lent(r *http.Request) bool {
+	t, s := settingOf(r)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return s != nil && s.of == watchOf(r)
+}
+
+// Fired reports whether the thread has set a flag of r's connection.
+func Fired(r *http.Request) bool {
+	_, s := settingOf(r)
+	return s != nil && s.e != nil && s.e.fired()
+}
+
+// TopConn returns what net/http reads and writes.
+func TopConn(r *http.Request) net.Conn { t, _ := settingOf(r); return t.top }
+
+// PeerLeft reports whether the TCP state of r's connection says so.
+func PeerLeft(r *http.Request) bool {
+	t, _ := settingOf(r)
+	_, ok := stateEvidence(t.raw)
+	return ok
+}
+
+// HoldMonitor stops the monitor's goroutine, and all that needs its lock.
+func HoldMonitor() (release func()) {
+	theMonitor.mu.Lock()
+	return theMonitor.mu.Unlock
+}
+
+// SetterFD returns the thread's epoll descriptor.
+func SetterFD() int {
+	fd, err := startSetter()
+	if err != nil {
+		panic(err)
+	}
+	return fd
+}
+
+// An Entry is an entry.
+type Entry struct{ e *entry }
+
+func TakeEntry() Entry                    { return Entry{takeEntry()} }
+func (e Entry) Give()                     { giveEntry(e.e) }
+func (e Entry) Arm(p unsafe.Pointer) bool { return e.e.arm(p) }
+func (e Entry) Withdraw() bool            { return e.e.withdraw() }
+func (e Entry) Data() uint64              { return e.e.data() }

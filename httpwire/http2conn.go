@@ -93,9 +93,10 @@ func (c *http2Conn) reason() wire.Event {
 			return e
 		}
 	}
+	below := c.tcp != nil && !c.tcp.open() // Server.Close, which the server meets with and closes us after
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.failed {
+	if below || c.closed || c.failed {
 		return wire.Event{Kind: wire.ServerClosed}
 	}
 	return wire.Event{}

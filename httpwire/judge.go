@@ -39,6 +39,13 @@ func (t *tcp) reason() wire.Event {
 	return wire.Event{}
 }
 
+// open is openLocked, with the lock.
+func (t *tcp) open() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.openLocked()
+}
+
 // openLocked reports whether we have not closed the connection.
 func (t *tcp) openLocked() bool {
 	return !t.closed && (t.raw == nil || t.raw.Control(func(uintptr) {}) == nil)

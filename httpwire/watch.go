@@ -50,6 +50,8 @@ type watch struct {
 
 	half *half // nil under HalfCloseGone
 
+	streams []*stream // that the handler has made; guarded by arming
+
 	rw  response
 	ctx requestContext
 	req http.Request

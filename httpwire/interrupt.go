@@ -32,7 +32,8 @@ type interrupt struct {
 	mu      sync.Mutex
 	sending bool
 	due     time.Time // of the send under way
-	expired bool      // late has interrupted a send
+	broken  bool      // writes have been made to fail
+	expired bool      // because a send has taken too long
 	timer   *time.Timer
 }
 
@@ -51,11 +52,7 @@ func (i *interrupt) begin() bool {
 	i.sending = true
 	if i.timeout > 0 {
 		i.due = time.Now().Add(i.timeout)
-		if i.timer == nil {
-			i.timer = time.AfterFunc(i.timeout, i.late)
-		} else {
-			i.timer.Reset(i.timeout)
-		}
+		i.arm(i.timeout)
 	}
 	i.mu.Unlock()
 	if i.w.left() == nil {
@@ -83,21 +80,44 @@ func (i *interrupt) wake() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.sending {
-		i.w.breakWrites()
+		i.breakLocked()
 	}
 }
 
 // late is called when a send has taken too long; or was about to when it ended,
-// and another may be under way that is not due.
+// and another may be under way that is not due; or when one has not ended after
+// it was interrupted.
 func (i *interrupt) late() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if !i.sending || time.Now().Before(i.due) {
-		return
+	switch {
+	case !i.sending:
+	case i.broken:
+		i.breakLocked()
+	case !time.Now().Before(i.due):
+		i.expired = true
+		i.w.cancel(ErrSendTimeout) // first: the deadline makes the server cancel the context
+		i.breakLocked()
 	}
-	i.expired = true
-	i.w.cancel(ErrSendTimeout) // first: the deadline makes the server cancel the context
-	i.w.breakWrites()
+}
+
+// breakLocked interrupts the send under way, and comes back if that does not end it.
+func (i *interrupt) breakLocked() {
+	if i.broken {
+		i.w.breakConn()
+	} else {
+		i.w.breakWrites()
+	}
+	i.broken = true
+	i.arm(i.w.patience())
+}
+
+func (i *interrupt) arm(d time.Duration) {
+	if i.timer == nil {
+		i.timer = time.AfterFunc(d, i.late)
+	} else {
+		i.timer.Reset(d)
+	}
 }
 
 func (i *interrupt) stop() {
@@ -112,6 +132,30 @@ func (w *watch) breakWrites() {
 	if t, ok := w.conn.(*tcp); ok && err != nil && t.top != nil {
 		_ = t.top.SetWriteDeadline(longAgo) // a writer below ours hides the server's
 	}
+}
+
+// breakConn is for a write that breakWrites has not woken, because it waits for
+// the socket. On HTTP/1 net/http closes the connection inside the failing write, and
+// crypto/tls takes five seconds of its own there to say so to the peer. On HTTP/2 the
+// stream's reset is behind what the socket does not take: nor does it take
+// anything of the connection's other streams.
+func (w *watch) breakConn() {
+	switch c := w.conn.(type) {
+	case *tcp:
+		w.breakWrites()
+	case *http2Conn:
+		if c.tcp != nil && c.tcp.top != nil {
+			_ = c.tcp.top.SetWriteDeadline(longAgo)
+		}
+	}
+}
+
+// patience is how long a write may take to end once it was made to fail.
+func (w *watch) patience() time.Duration {
+	if w.proto == HTTP1 {
+		return 10 * time.Millisecond
+	}
+	return time.Second
 }
 
 // cut makes the response end as a broken one. On HTTP/1 the last chunk can't be

@@ -1,17 +1,23 @@
 package h3_test
 
 import (
+	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/internal/streamtest"
 	"github.com/quic-go/quic-go/http3"
 )
 
 // H5: the streams on HTTP/3.
-func TestStreams(t *testing.T) {
+func TestStreams(t *testing.T) { streamtest.Run(t, protocol()) }
+
+func protocol() streamtest.Protocol {
 	var s *server
-	streamtest.Run(t, streamtest.Protocol{
+	return streamtest.Protocol{
 		Serve: func(t testing.TB, h http.Handler, outer func(http.Handler) http.Handler) string {
 			s = configure(t, h.ServeHTTP, nil)
 			s.Handler = outer(s.Handler)
@@ -23,5 +29,37 @@ func TestStreams(t *testing.T) {
 			t.Cleanup(func() { _ = tr.Close() })
 			return &http.Client{Transport: tr}
 		},
+	}
+}
+
+// What Emit costs, against Write and Flush.
+func BenchmarkEmit(b *testing.B) { streamtest.Bench(b, protocol()) }
+
+// H5: an Emit that is blocked in flow control is woken by RESET_STREAM alone, which ends
+// the request's body and no write.
+func TestStream_bodyAbortedWhileBlocked(t *testing.T) {
+	var sent atomic.Int64
+	errs := make(chan error, 1)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		st, err := httpwire.NewChunks(w, r, nil)
+		for err == nil {
+			sent.Add(1)
+			err = st.Emit(make([]byte, 64<<10))
+		}
+		errs <- err
 	})
+	str := dial(t, s, nil).open(withBody, "/handle")
+	if _, err := str.ReadResponse(); err != nil {
+		t.Fatal(err)
+	}
+	for last := int64(-1); last != sent.Load(); { // blocked, or a test of less
+		last = sent.Load()
+		time.Sleep(20 * time.Millisecond)
+	}
+	str.CancelWrite(7)
+	d, ok := errors.AsType[*httpwire.Disconnect](recv(t, errs, "Emit"))
+	if !ok {
+		t.Fatal("no Disconnect")
+	}
+	want(t, d, httpwire.BodyAborted, 7)
 }

@@ -3,6 +3,7 @@ package httpwire
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
@@ -20,21 +21,22 @@ import (
 //
 // Who else can be here: begin and end are the sender's, one at a time; wake and late run
 // on goroutines of their own, at any time up to stop and a little after. They touch
-// the ResponseWriter under mu and while a send is under way only, so never
-// after the handler. A client that leaves before begin has taken mu is seen by
-// begin, as the watch is decided before anybody is called; one that leaves later,
-// by wake.
+// the ResponseWriter under mu and before stop only, so never after the handler. The watch is
+// decided before wake is called, and begin looks at it after it has stored sending: so a
+// client that leaves is seen by begin, or wake sees the send.
 type interrupt struct {
 	w       *watch
 	timeout time.Duration
 	reg     cancel.Registration
+	sending atomic.Bool // where there is a timeout, changed with mu held
 
 	mu      sync.Mutex
-	sending bool
+	over    bool      // the handler has returned
 	due     time.Time // of the send under way
 	broken  bool      // writes have been made to fail
 	expired bool      // because a send has taken too long
 	timer   *time.Timer
+	armed   bool // the timer is: a send that is in time leaves it so, for the next
 }
 
 func (i *interrupt) start(w *watch, timeout time.Duration) {
@@ -48,53 +50,66 @@ func (i *interrupt) begin() bool {
 	if i.w == nil {
 		return true
 	}
-	i.mu.Lock()
-	i.sending = true
 	if i.timeout > 0 {
-		i.due = time.Now().Add(i.timeout)
-		i.arm(i.timeout)
+		i.beginTimed()
+	} else {
+		i.sending.Store(true)
 	}
-	i.mu.Unlock()
-	if i.w.left() == nil {
+	if d := i.w.end.Load(); d == nil || d == &completed {
 		return true
 	}
 	i.end()
 	return false
 }
 
-// end says that it has happened.
-func (i *interrupt) end() {
-	if i.w == nil {
-		return
-	}
+func (i *interrupt) beginTimed() {
 	i.mu.Lock()
-	i.sending = false
-	if i.timer != nil {
-		i.timer.Stop()
+	i.sending.Store(true)
+	i.due = time.Now().Add(i.timeout)
+	if !i.armed {
+		i.arm(i.timeout)
 	}
 	i.mu.Unlock()
 }
 
-// wake is called when the client has left.
+// end says that it has happened, and reports whether it took too long.
+func (i *interrupt) end() (expired bool) {
+	if i.timeout == 0 {
+		i.sending.Store(false)
+		return false
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.sending.Store(false)
+	return i.expired
+}
+
+// wake is called when the client has left. That a send may have ended meanwhile does
+// no harm: there is nobody to send to.
 func (i *interrupt) wake() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.sending {
+	if i.sending.Load() && !i.over {
 		i.breakLocked()
 	}
 }
 
-// late is called when a send has taken too long; or was about to when it ended,
-// and another may be under way that is not due; or when one has not ended after
-// it was interrupted.
+// late is called when a send may have taken too long: none may be under way, or one
+// that is not due yet; or when one has not ended after it was interrupted.
 func (i *interrupt) late() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.armed = false
+	if !i.sending.Load() || i.over {
+		return
+	}
+	left := time.Until(i.due)
 	switch {
-	case !i.sending:
 	case i.broken:
 		i.breakLocked()
-	case !time.Now().Before(i.due):
+	case left > 0:
+		i.arm(left)
+	default:
 		i.expired = true
 		i.w.cancel(ErrSendTimeout) // first: the deadline makes the server cancel the context
 		i.breakLocked()
@@ -113,6 +128,7 @@ func (i *interrupt) breakLocked() {
 }
 
 func (i *interrupt) arm(d time.Duration) {
+	i.armed = true
 	if i.timer == nil {
 		i.timer = time.AfterFunc(d, i.late)
 	} else {
@@ -120,9 +136,15 @@ func (i *interrupt) arm(d time.Duration) {
 	}
 }
 
+// stop returns when the ResponseWriter is not touched any more.
 func (i *interrupt) stop() {
-	i.end() // a send that has panicked
 	i.reg.Stop()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.over = true
+	if i.timer != nil {
+		i.timer.Stop()
+	}
 }
 
 // breakWrites makes the writes of the response fail from now on, those under way too.

@@ -45,7 +45,7 @@ func (s *stream) ended(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil && s.watch.left() != nil {
-		_ = s.fail(nil)
+		_ = s.fail(nil, false)
 	}
 	switch {
 	case err == nil:

@@ -183,26 +183,26 @@ func (s *Stream[T]) Emit(v T) error {
 // send writes b and flushes. mu is held.
 func (s *stream) send(b []byte) error {
 	if !s.interrupt.begin() {
-		return s.fail(nil)
+		return s.fail(nil, false)
 	}
 	_, err := s.w.Write(b)
 	if err == nil {
 		err = s.rc.Flush()
 	}
-	if s.interrupt.end(); err != nil || s.interrupt.expired {
-		return s.fail(err)
+	if expired := s.interrupt.end(); err != nil || expired {
+		return s.fail(err, expired)
 	}
 	return nil
 }
 
-// fail ends the stream, with err of a send. mu is held.
-func (s *stream) fail(err error) error {
+// fail ends the stream, with err of a send, which may have expired. mu is held.
+func (s *stream) fail(err error, expired bool) error {
 	w := s.watch
 	if w == nil {
 		s.err = fmt.Errorf("httpwire: stream: %w", err)
 		return s.err
 	}
-	s.err = w.broken(err, s.interrupt.expired)
+	s.err = w.broken(err, expired)
 	w.cancel(s.err) // for a producer that is paused
 	w.cut()
 	return s.err

@@ -7,7 +7,7 @@ import "net/http"
 // application/octet-stream unless one is set; a Content-Length that is set stays. As
 // [NewEventStream] otherwise.
 func NewChunks(w http.ResponseWriter, r *http.Request, opts *StreamOptions) (*Stream[[]byte], error) {
-	s, err := newStream(w, r, opts, "application/octet-stream", "")
+	s, err := newStream(w, r, opts, format{"application/octet-stream", false, ""})
 	if err != nil {
 		return nil, err
 	}

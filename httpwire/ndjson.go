@@ -9,11 +9,10 @@ import (
 // encoding/json. Its Content-Type is application/x-ndjson unless one is set. As
 // [NewEventStream] otherwise.
 func NewNDJSON[T any](w http.ResponseWriter, r *http.Request, opts *StreamOptions) (*Stream[T], error) {
-	s, err := newStream(w, r, opts, "application/x-ndjson", "\n")
+	s, err := newStream(w, r, opts, format{"application/x-ndjson", false, "\n"})
 	if err != nil {
 		return nil, err
 	}
-	w.Header().Del("Content-Length")
 	var line appender
 	enc := json.NewEncoder(&line)
 	return &Stream[T]{s, func(buf *[]byte, v T) ([]byte, error) {

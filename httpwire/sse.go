@@ -36,8 +36,6 @@ type Event struct {
 	Comment string
 }
 
-const eventComment = ":\n\n"
-
 // NewEventStream returns a stream of server-sent events, for a browser's
 // EventSource. It sets the header's Content-Type, and Cache-Control and
 // X-Accel-Buffering if they are not set; the header goes out with the first event or
@@ -47,12 +45,10 @@ const eventComment = ":\n\n"
 // some middleware's can't, and with [ErrNotConfigured] as [OnDisconnect] does. opts
 // may be nil.
 func NewEventStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions) (*Stream[Event], error) {
-	s, err := newStream(w, r, opts, "text/event-stream", eventComment)
+	s, err := newStream(w, r, opts, format{"text/event-stream", true, ":\n\n"}) // EventSource takes no other
 	if err != nil {
 		return nil, err
 	}
-	w.Header().Set("Content-Type", "text/event-stream") // EventSource takes no other
-	w.Header().Del("Content-Length")
 	return &Stream[Event]{s, func(buf *[]byte, e Event) ([]byte, error) {
 		if err := e.check(); err != nil {
 			return nil, err

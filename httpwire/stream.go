@@ -13,7 +13,8 @@ import (
 
 // A Stream is a response that is produced as it goes: [NewEventStream],
 // [NewNDJSON] and [NewChunks] make one. Its methods may be called from any
-// goroutine until the handler returns; each Emit goes out in one piece.
+// goroutine until the handler returns; each Emit goes out in one piece. With
+// heartbeats the ResponseWriter and its header are the stream's alone from then on.
 //
 // A stream that has failed, for whatever reason, writes nothing more, and its
 // response does not end as a complete one does: it is cut off (the last chunk is
@@ -78,12 +79,20 @@ type stream struct {
 // mostKept is the size up to which a stream keeps its buffer.
 const mostKept = 64 << 10
 
-// newStream sets the header and what ends with the handler.
-func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, contentType, beat string) (*stream, error) {
+// A format is what streams differ in.
+type format struct {
+	contentType string
+	only        bool   // whatever is set, it is this one
+	beat        string // a heartbeat; "" where there can be none, and a Content-Length can
+}
+
+// newStream sets the header, then starts what ends with the handler: heartbeats, too,
+// write the header.
+func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f format) (*stream, error) {
 	if opts == nil {
 		opts = &StreamOptions{}
 	}
-	if err := opts.check(beat); err != nil {
+	if err := opts.check(f); err != nil {
 		return nil, err
 	}
 	s := &stream{w: w, rc: http.NewResponseController(w), done: r.Context().Done(), watch: watchOf(r)}
@@ -95,23 +104,23 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, cont
 	case r.Method == http.MethodHead:
 		s.err = http.ErrBodyNotAllowed // the header will do
 	}
-	streamHeader(w.Header(), contentType)
+	f.header(w.Header())
 	if s.watch == nil {
 		return s, nil
 	}
 	s.interrupt.start(s.watch, opts.SendTimeout)
 	if opts.Heartbeat > 0 && s.err == nil {
-		s.heart.start(s, opts.Heartbeat, beat)
+		s.heart.start(s, opts.Heartbeat, f.beat)
 	}
 	s.watch.addStream(s)
 	return s, nil
 }
 
-func (o *StreamOptions) check(beat string) error {
+func (o *StreamOptions) check(f format) error {
 	switch {
 	case o.Heartbeat < 0 || o.SendTimeout < 0:
 		return fmt.Errorf("httpwire: StreamOptions must not be negative: %+v", *o)
-	case o.Heartbeat > 0 && beat == "":
+	case o.Heartbeat > 0 && f.beat == "":
 		return errors.New("httpwire: StreamOptions.Heartbeat: a stream of bytes can't have one")
 	}
 	return nil
@@ -131,12 +140,18 @@ func canFlush(w http.ResponseWriter) bool {
 	}
 }
 
-// streamHeader sets what the program has not set. A stream must not be stored;
+// header sets what the program has not set. A stream must not be stored;
 // no-transform (RFC 9111, 5.2.2.6) keeps proxies, and middleware that honours it,
 // from compressing it, and X-Accel-Buffering keeps nginx from collecting it.
-func streamHeader(h http.Header, contentType string) {
+func (f format) header(h http.Header) {
+	if f.only {
+		h.Del("Content-Type")
+	}
+	if f.beat != "" {
+		h.Del("Content-Length")
+	}
 	for _, d := range [...][2]string{
-		{"Content-Type", contentType},
+		{"Content-Type", f.contentType},
 		{"Cache-Control", "no-store, no-transform"},
 		{"X-Accel-Buffering", "no"},
 	} {

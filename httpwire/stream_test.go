@@ -17,6 +17,7 @@ import (
 
 	"github.com/hangup-go/hangup/cancel"
 	"github.com/hangup-go/hangup/httpwire"
+	"github.com/hangup-go/hangup/httpwire/internal/streamtest"
 )
 
 // large does not fit into what a client that does not read takes.
@@ -30,19 +31,6 @@ func floodStream(s *httpwire.Stream[[]byte], sent *atomic.Int64) error {
 		}
 		sent.Add(1)
 	}
-}
-
-// standing waits until n has stopped to grow.
-func standing(t testing.TB, n *atomic.Int64) {
-	t.Helper()
-	last, same := int64(-1), 0
-	waitFor(t, "Emit to block", func() bool {
-		if now := n.Load(); now != last {
-			last, same = now, 0
-		}
-		same++
-		return last > 0 && same > 20
-	})
 }
 
 // H5: an Emit that is blocked on a full socket is woken by a FIN, which alone does
@@ -64,7 +52,7 @@ func TestStream_halfClosedWhileBlocked(t *testing.T) {
 		}))
 		c, below := s.dial(t)
 		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
-		standing(t, &sent)
+		streamtest.Blocked(t, &sent)
 		must(t, below.CloseWrite())
 		err := receive(t, errs, "Emit")
 		if d, ok := errors.AsType[*httpwire.Disconnect](err); !ok || d.Kind != httpwire.Closed {
@@ -78,29 +66,35 @@ func TestStream_halfClosedWhileBlocked(t *testing.T) {
 	})
 }
 
-// H5: the same for a handler that has seen Done, and returns without another Emit.
+// H5: the same for a handler that has seen Done, and returns after another Emit or
+// without one.
 func TestStream_halfClosedWhilePaused(t *testing.T) {
 	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
-		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			st, err := httpwire.NewChunks(w, r, nil)
-			if err != nil {
-				t.Error(err)
-				return
+		for _, again := range []bool{false, true} {
+			s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				st, err := httpwire.NewChunks(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := st.Emit([]byte("token")); err != nil {
+					t.Error(err)
+				}
+				receive(t, st.Done(), "Done")
+				if again && !errors.Is(st.Emit([]byte("late")), httpwire.ErrDisconnected) {
+					t.Error("no Disconnect")
+				}
+			}))
+			c, below := s.dial(t)
+			send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+			rsp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			must(t, err)
+			_, err = io.ReadFull(rsp.Body, make([]byte, 5))
+			must(t, err)
+			must(t, below.CloseWrite())
+			if b, err := io.ReadAll(rsp.Body); err == nil {
+				t.Errorf("Emit again %v: the stream, with %q more, looks complete", again, b)
 			}
-			if err := st.Emit([]byte("token")); err != nil {
-				t.Error(err)
-			}
-			receive(t, st.Done(), "Done")
-		}))
-		c, below := s.dial(t)
-		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
-		rsp, err := http.ReadResponse(bufio.NewReader(c), nil)
-		must(t, err)
-		_, err = io.ReadFull(rsp.Body, make([]byte, 5))
-		must(t, err)
-		must(t, below.CloseWrite())
-		if b, err := io.ReadAll(rsp.Body); err == nil {
-			t.Errorf("the stream, with %q more, looks complete", b)
 		}
 	})
 }
@@ -277,8 +271,7 @@ func TestStream_outlived(t *testing.T) {
 		s.request(t, "GET", "/")
 		st := receive(t, streams, "the handler")
 		receive(t, st.Done(), "Done")
-		waitFor(t, "Emit to fail", func() bool { return st.Emit([]byte("late")) != nil })
-		if err := st.Emit([]byte("late")); errors.Is(err, httpwire.ErrDisconnected) {
+		if err := st.Emit([]byte("late")); err == nil || !strings.Contains(err.Error(), "after the handler has returned") {
 			t.Errorf("Emit: %v", err)
 		}
 	})

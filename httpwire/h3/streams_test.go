@@ -2,10 +2,10 @@ package h3_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/internal/streamtest"
@@ -42,8 +42,7 @@ func TestStream_bodyAbortedWhileBlocked(t *testing.T) {
 	errs := make(chan error, 1)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		st, err := httpwire.NewChunks(w, r, nil)
-		for err == nil {
-			sent.Add(1)
+		for ; err == nil; sent.Add(1) {
 			err = st.Emit(make([]byte, 64<<10))
 		}
 		errs <- err
@@ -52,14 +51,40 @@ func TestStream_bodyAbortedWhileBlocked(t *testing.T) {
 	if _, err := str.ReadResponse(); err != nil {
 		t.Fatal(err)
 	}
-	for last := int64(-1); last != sent.Load(); { // blocked, or a test of less
-		last = sent.Load()
-		time.Sleep(20 * time.Millisecond)
-	}
+	streamtest.Blocked(t, &sent)
 	str.CancelWrite(7)
 	d, ok := errors.AsType[*httpwire.Disconnect](recv(t, errs, "Emit"))
 	if !ok {
 		t.Fatal("no Disconnect")
 	}
 	want(t, d, httpwire.BodyAborted, 7)
+}
+
+// H5: and its client, which may read on, does not get a response that looks complete,
+// after another Emit or without one.
+func TestStream_bodyAbortedWhilePaused(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			st, err := httpwire.NewChunks(w, r, nil)
+			if err == nil {
+				err = st.Emit([]byte("token"))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			recv(t, st.Done(), "Done")
+			if again && !errors.Is(st.Emit([]byte("late")), httpwire.ErrDisconnected) {
+				t.Error("no Disconnect")
+			}
+		})
+		str := dial(t, s, nil).open(withBody, "/handle")
+		rsp, err := str.ReadResponse()
+		if err != nil {
+			t.Fatal(err)
+		}
+		str.CancelWrite(7)
+		if b, err := io.ReadAll(rsp.Body); err == nil {
+			t.Errorf("Emit again %v: the stream, %q, looks complete", again, b)
+		}
+	}
 }

@@ -130,7 +130,7 @@ func leavesBlocked(t *testing.T, p Protocol, made producer) {
 	var x *exchange
 	x = start(t, p, func(w http.ResponseWriter, r *http.Request) {
 		<-ready
-		e := made.must(t, w, r, nil)
+		e := made.must(t, opaque{w}, r, nil)
 		err := e.emit(large)
 		for ; err == nil; err = e.emit(large) {
 			sent.Add(1)
@@ -139,29 +139,19 @@ func leavesBlocked(t *testing.T, p Protocol, made producer) {
 	})
 	close(ready)
 	x.response()
-	stands(t, &sent)
+	Blocked(t, &sent)
 	x.leave()
 	x.returned()
 }
 
-// stands waits until n has stopped to grow. A machine that is slow enough to be
-// mistaken makes the test another one, which has to pass as well.
-func stands(t *testing.T, n *atomic.Int64) {
-	t.Helper()
-	end := time.Now().Add(bound)
-	last, same := int64(-1), 0
-	for same < 20 {
-		if now := n.Load(); now != last {
-			last, same = now, 0
-		} else {
-			same++
-		}
-		if time.Now().After(end) {
-			t.Fatalf("waited %v for Emit to block: %d have not", bound, last)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
+// opaque is what middleware often puts around a ResponseWriter: it can flush, and can't be
+// unwrapped. Whatever it hides, a send that is blocked is woken.
+type opaque struct{ w http.ResponseWriter }
+
+func (o opaque) Header() http.Header         { return o.w.Header() }
+func (o opaque) WriteHeader(status int)      { o.w.WriteHeader(status) }
+func (o opaque) Write(b []byte) (int, error) { return o.w.Write(b) }
+func (o opaque) Flush()                      { o.w.(http.Flusher).Flush() }
 
 // H5: nothing is sent to a client that has left before the first byte.
 func leavesFirst(t *testing.T, p Protocol, made producer) {
@@ -214,7 +204,7 @@ func leavesUnsaid(t *testing.T, p Protocol, made producer) {
 // disconnect, and what the client has got does not look complete.
 func sendTimeout(t *testing.T, p Protocol, made producer) {
 	x := start(t, p, func(w http.ResponseWriter, r *http.Request) {
-		e := made.must(t, w, r, &httpwire.StreamOptions{SendTimeout: 50 * time.Millisecond})
+		e := made.must(t, opaque{w}, r, &httpwire.StreamOptions{SendTimeout: 50 * time.Millisecond})
 		var err error
 		for err == nil {
 			err = e.emit(large)
@@ -245,6 +235,9 @@ func sendTimeout(t *testing.T, p Protocol, made producer) {
 // inTime is of sends that keep to the timeout, with pauses that are longer: the
 // server's own deadline is untouched, and no timer is left behind.
 func inTime(t *testing.T, p Protocol, made producer) {
+	if made.name != "chunks" {
+		return // it takes time, and is the same
+	}
 	const timeout = 20 * time.Millisecond
 	x := start(t, p, func(w http.ResponseWriter, r *http.Request) {
 		e := made.must(t, w, r, &httpwire.StreamOptions{SendTimeout: time.Minute})

@@ -85,14 +85,8 @@ type exchange struct {
 	t     *testing.T
 	leave context.CancelFunc
 	got   chan answer
-	inner chan handled // of the handler
-	over  chan any     // what ServeHTTP has panicked with, nil if it has returned
+	over  chan any // what ServeHTTP has panicked with, nil if it has returned
 	calls chan *httpwire.Disconnect
-}
-
-type handled struct {
-	w http.ResponseWriter
-	r *http.Request
 }
 
 // An answer is what the client got: a body that ended with err, nil if complete.

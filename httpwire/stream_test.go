@@ -174,3 +174,31 @@ func TestStream_withoutConfigure(t *testing.T) {
 		s.Close()
 	}
 }
+
+// H5: a timer that was armed for one send, and fires during another, does not end
+// that before it is due.
+func TestStream_timerOfAnotherSend(t *testing.T) {
+	errs := make(chan error, 1)
+	s := variants[0].start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fires := &firing{ResponseWriter: w}
+		st, err := httpwire.NewChunks(fires, r, &httpwire.StreamOptions{SendTimeout: time.Hour})
+		if err == nil {
+			fires.late = st.Late
+			err = errors.Join(st.Emit([]byte("token")), st.Emit([]byte("token")))
+		}
+		errs <- err
+	}))
+	s.request(t, "GET", "/")
+	must(t, receive(t, errs, "Emit"))
+}
+
+type firing struct {
+	http.ResponseWriter
+	late func()
+}
+
+func (f *firing) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+func (f *firing) Write(b []byte) (int, error) {
+	f.late()
+	return f.ResponseWriter.Write(b)
+}

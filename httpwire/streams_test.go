@@ -2,11 +2,9 @@ package httpwire_test
 
 import (
 	"crypto/tls"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/internal/streamtest"
@@ -67,36 +65,6 @@ func TestEmit_allocations(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { _ = c.Emit(b) }); n != 0 {
 		t.Errorf("bytes: %v allocations", n)
 	}
-}
-
-// H5: nor does it on a server, beyond what Write and Flush do.
-func TestEmit_allocationsServed(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	each(t, 0, func(t *testing.T, v variant) {
-		p := v.streams()
-		counts := make(chan [3]float64, 1)
-		url := p.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, err := httpwire.NewEventStream(w, r, &httpwire.StreamOptions{SendTimeout: time.Minute})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			line, rc := []byte("data: token\n\n"), http.NewResponseController(w)
-			plain := func() { _, _ = w.Write(line); _ = rc.Flush() }
-			emit := func() { _ = s.Emit(httpwire.Event{Data: "token"}) }
-			counts <- [3]float64{testing.AllocsPerRun(500, plain), testing.AllocsPerRun(500, emit), testing.AllocsPerRun(500, plain)}
-		}), func(h http.Handler) http.Handler { return h })
-		rsp, err := p.Client(t).Get(url)
-		must(t, err)
-		defer rsp.Body.Close()
-		_, err = io.Copy(io.Discard, rsp.Body)
-		must(t, err)
-		if n := receive(t, counts, "the handler"); n[1] > max(n[0], n[2]) {
-			t.Errorf("Emit allocates %v times, Write and Flush %v and %v", n[1], n[0], n[2])
-		}
-	})
 }
 
 // discard is a ResponseWriter that does nothing.

@@ -26,7 +26,9 @@ var allowed = map[string]struct {
 	"httpwire/h3": {[]string{"cancel", "httpwire"}, []string{"github.com/quic-go/quic-go"}},
 	"docs":        {nil, nil},
 
-	"httpwire/internal/stress": {[]string{"cancel", "httpwire"}, nil}, // imported by tests only
+	// Imported by tests only.
+	"httpwire/internal/stress":     {[]string{"cancel", "httpwire"}, nil},
+	"httpwire/internal/streamtest": {[]string{"httpwire"}, nil},
 }
 
 // TestImports_direction: cancel <- native; cancel <- httpwire <- httpwire/h3;
@@ -102,8 +104,10 @@ func refuse(rel, imp string) string {
 
 // house returns the rule that dir is under.
 func house(dir string) string {
-	if within(dir, "httpwire/internal/stress") {
-		return "httpwire/internal/stress"
+	for _, tests := range []string{"httpwire/internal/stress", "httpwire/internal/streamtest"} {
+		if within(dir, tests) {
+			return tests
+		}
 	}
 	if within(dir, "httpwire/h3") {
 		return "httpwire/h3"

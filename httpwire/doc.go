@@ -22,6 +22,10 @@
 // [ErrServerClosed], [ErrServerDeadline], [ErrBaseContext]. [Status] turns an error
 // into a status code; [Detach] makes a context for work that survives its client.
 //
+// A handler that produces as it goes has [NewEventStream], [NewNDJSON] and
+// [NewChunks]: their Emit sends, fails once the client has left, and is woken when it
+// waits for a client that leaves. [Stream.Pump] does so for a whole source.
+//
 // Limits. A FIN can't be told from a half-close: both count as closed, unless
 // [Options].HalfClose says otherwise. A FIN that is stuck behind more unread data
 // than the receive window holds is not seen, unless BodyReadAhead has room for it.

@@ -91,7 +91,7 @@ func (w *watch) leave(r *http.Request) []*cancel.PanicError {
 		r.MultipartForm = w.req.MultipartForm // the server removes its files
 	}
 	r.Pattern = w.req.Pattern // an outer middleware may log it
-	return w.finish()
+	return append(w.closeStreams(), w.finish()...)
 }
 
 // watchOf returns the watch of r, nil if there is none. A watch of a connection

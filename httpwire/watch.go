@@ -45,6 +45,8 @@ type watch struct {
 	unseen *unseen // nil where the connection's reads and writes are seen
 	half   *half   // nil under HalfCloseGone
 
+	streams []*stream // that the handler has made; guarded by arming
+
 	rw  response
 	req http.Request
 }

@@ -39,16 +39,21 @@ func Do[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 //
 // It is a function, as Go's methods have no type parameters.
 func DoIn[T any](ctx context.Context, p *Pool, fn func(*Call) (T, error)) (T, error) {
+	return do(ctx, p, false, fn)
+}
+
+// do is DoIn of a call that, if own is set, can be cancelled alone.
+func do[T any](ctx context.Context, p *Pool, own bool, fn func(*Call) (T, error)) (T, error) {
 	var zero T
 	if p == nil {
 		p = &standard
 	}
 	if mayTrace() {
 		if r := newRecord(ctx, p); r != nil {
-			return doTraced(r, p, fn)
+			return doTraced(r, p, own, fn)
 		}
 	}
-	c, err := p.enter(ctx)
+	c, err := p.enter(ctx, own)
 	if err != nil {
 		return zero, err
 	}

@@ -11,6 +11,8 @@
 // as that function needs it ([Call.AddCanceller]), and for what blocks in one system call a signal
 // ([Call.Interruptible]). TestInterrupter of package nativetest tests what you have bound so.
 //
+// An engine that hands out its result bit by bit is a [Stream].
+//
 // # Guarantees
 //
 //   - N1 Not started in vain. If the context is done already, the function is

@@ -79,8 +79,8 @@ func readMostThreads() int64 {
 
 // enter makes a call of p's, once there is a place for it. Unlike a call in the
 // default pool, one in a pool that can be closed has a token of its own, so that
-// Close cancels it and nothing else of the same request (N4).
-func (p *Pool) enter(ctx context.Context) (c *Call, err error) {
+// Close cancels it and nothing else of the same request (N4); so has one that asks for it.
+func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -90,11 +90,10 @@ func (p *Pool) enter(ctx context.Context) (c *Call, err error) {
 		}
 	}()
 	admitted(ctx)
-	own := p != &standard
-	if c, err = enter(ctx, own); err != nil {
+	if c, err = enter(ctx, own || p != &standard); err != nil {
 		return nil, err
 	}
-	if own {
+	if p != &standard {
 		c.ctx, c.since = ctx, time.Now()
 	}
 	return c, nil

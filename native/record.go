@@ -52,12 +52,12 @@ func newRecord(ctx context.Context, p *Pool) *record {
 	return r
 }
 
-// doTraced is DoIn of a traced call.
-func doTraced[T any](r *record, p *Pool, fn func(*Call) (T, error)) (v T, err error) {
+// doTraced is do of a traced call.
+func doTraced[T any](r *record, p *Pool, own bool, fn func(*Call) (T, error)) (v T, err error) {
 	returned := false
 	defer func() { r.done(err, returned) }() // after a panic and Goexit too
 	defer r.region("native do").End()
-	v, err = DoIn(r, p, func(c *Call) (T, error) { return recordCall(r, c, fn) })
+	v, err = do(r, p, own, func(c *Call) (T, error) { return recordCall(r, c, fn) })
 	returned = true
 	return v, err
 }

@@ -116,6 +116,11 @@ type Armer interface {
 	Arm(id uint64, s Sink)
 }
 
+// A Cutter is a Conn whose server would end the response of a handler as a complete one
+// even if its writes have failed. Cut, called between Attach and Detach, makes it end as
+// a broken one.
+type Cutter interface{ Cut(id uint64) }
+
 // CheckOptions says what is wrong with a *httpwire.Options, which may be nil. It is
 // set by httpwire, for its protocol packages.
 var CheckOptions func(opts any) error

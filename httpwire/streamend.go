@@ -1,0 +1,95 @@
+package httpwire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
+)
+
+// left returns the Disconnect, nil while the client is there as far as is known.
+func (w *watch) left() *Disconnect {
+	_ = w.ctx.Err() // evidence by the parent context may be on its way
+	if d := w.end.Load(); d != &completed {
+		return d
+	}
+	return nil
+}
+
+// broken returns the error of a stream whose write failed with err, nil if it was not tried;
+// expired says that it was interrupted by ErrSendTimeout.
+//
+// The evidence that the client has left is mostly there before a write fails, as the
+// connection is ours. Where it is not, it is asked for.
+func (w *watch) broken(err error, expired bool) error {
+	d := w.left()
+	if d == nil && expired {
+		return ErrSendTimeout
+	}
+	if d == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return &reason{text: ErrServerDeadline.Error(), alias: os.ErrDeadlineExceeded, err: err}
+	}
+	if d == nil {
+		w.inquire(err)
+		d = w.left()
+	}
+	if d != nil {
+		return d
+	}
+	if cause := context.Cause(&w.ctx); cause != nil && cause != context.Canceled {
+		return fmt.Errorf("httpwire: stream: %w (%w)", cause, err)
+	}
+	return fmt.Errorf("httpwire: stream: %w", err)
+}
+
+// inquire looks whether a write failed with err because the client has left.
+func (w *watch) inquire(err error) {
+	if ev, ok := classify(err, wire.WriteErr); ok && w.proto == HTTP1 {
+		w.Gone(ev) // of a connection that is not wrapped
+	}
+	if w.conn == nil {
+		w.awaitParent()
+	}
+	if ev, ok := w.judge(context.Cause(w.parent)); ok {
+		w.Gone(ev)
+	}
+}
+
+// evidenceWait bounds how long a write that failed waits for the server's context to
+// be done, where that is the only evidence: x/net wakes writers before it cancels it.
+const evidenceWait = 100 * time.Millisecond
+
+func (w *watch) awaitParent() {
+	timer := time.NewTimer(evidenceWait)
+	defer timer.Stop()
+	select {
+	case <-w.parent.Done():
+	case <-timer.C:
+	}
+}
+
+// addStream has s closed at the end of the handler.
+func (w *watch) addStream(s *stream) {
+	w.arming.Lock()
+	defer w.arming.Unlock()
+	w.streams = append(w.streams, s)
+}
+
+// closeStreams ends the streams of the handler, before its watch does, and returns
+// the panics of their heartbeats.
+func (w *watch) closeStreams() (panics []*cancel.PanicError) {
+	w.arming.Lock()
+	streams := w.streams
+	w.streams = nil
+	w.arming.Unlock()
+	for _, s := range streams {
+		if p := s.close(); p != nil {
+			panics = append(panics, p)
+		}
+	}
+	return panics
+}

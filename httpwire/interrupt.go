@@ -41,8 +41,7 @@ type interrupt struct {
 
 func (i *interrupt) start(w *watch, timeout time.Duration) {
 	i.w, i.timeout = w, timeout
-	w.arm()
-	i.reg = w.disc.OnCancel(func(error) { i.wake() })
+	i.reg = w.arm().disc.OnCancel(func(error) { i.wake() })
 }
 
 // begin says that a send is about to happen. It returns false if the client has left.
@@ -111,7 +110,7 @@ func (i *interrupt) late() {
 		i.arm(left)
 	default:
 		i.expired = true
-		i.w.cancel(ErrSendTimeout) // first: the deadline makes the server cancel the context
+		i.w.fail(ErrSendTimeout) // first: the deadline makes the server cancel the context
 		i.breakLocked()
 	}
 }

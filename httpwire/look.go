@@ -36,6 +36,9 @@ type look struct {
 	arming sync.Mutex
 	armed  atomic.Bool
 	unjoin func() bool // stops following the parent
+
+	streams []*stream // that the handler has made; guarded by arming
+	ended   bool      // the handler has: no more streams; likewise
 }
 
 // over is what the requests have in common at which nobody looked before their
@@ -43,6 +46,7 @@ type look struct {
 var over = func() *look {
 	l := new(look)
 	l.armed.Store(true)
+	l.ended = true
 	l.disc.Close()
 	l.tok.Cancel(context.Canceled)
 	l.tok.Close()

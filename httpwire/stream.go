@@ -112,7 +112,10 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f fo
 	if opts.Heartbeat > 0 && s.err == nil {
 		s.heart.start(s, opts.Heartbeat, f.beat)
 	}
-	s.watch.addStream(s)
+	if !s.watch.addStream(s) {
+		s.close()
+		return nil, errors.New("httpwire: can't stream: the handler has returned")
+	}
 	return s, nil
 }
 
@@ -218,7 +221,7 @@ func (s *stream) fail(err error, expired bool) error {
 		return s.err
 	}
 	s.err = w.broken(err, expired)
-	w.cancel(s.err) // for a producer that is paused
+	w.fail(s.err) // for a producer that is paused
 	w.cut()
 	return s.err
 }

@@ -13,7 +13,7 @@ import (
 
 // left returns the Disconnect, nil while the client is there as far as is known.
 func (w *watch) left() *Disconnect {
-	_ = w.ctx.Err() // evidence by the parent context may be on its way
+	_ = (*requestContext)(w).Err() // evidence by the parent context may be on its way
 	if d := w.end.Load(); d != &completed {
 		return d
 	}
@@ -40,7 +40,7 @@ func (w *watch) broken(err error, expired bool) error {
 	if d != nil {
 		return d
 	}
-	if cause := context.Cause(&w.ctx); cause != nil && cause != context.Canceled {
+	if cause := context.Cause((*requestContext)(w)); cause != nil && cause != context.Canceled {
 		return fmt.Errorf("httpwire: stream: %w (%w)", cause, err)
 	}
 	return fmt.Errorf("httpwire: stream: %w", err)
@@ -72,20 +72,36 @@ func (w *watch) awaitParent() {
 	}
 }
 
-// addStream has s closed at the end of the handler.
-func (w *watch) addStream(s *stream) {
-	w.arming.Lock()
-	defer w.arming.Unlock()
-	w.streams = append(w.streams, s)
+// fail cancels the request's context, as a stream of it has failed. A flag that is lent is
+// taken back first: see setting.
+func (w *watch) fail(cause error) {
+	w.withdraw()
+	w.look().cancel(cause)
+}
+
+// addStream has s closed at the end of the handler. It returns false if that has been.
+func (w *watch) addStream(s *stream) bool {
+	l := w.look()
+	l.arming.Lock()
+	defer l.arming.Unlock()
+	if l.ended {
+		return false
+	}
+	l.streams = append(l.streams, s)
+	return true
 }
 
 // closeStreams ends the streams of the handler, before its watch does, and returns
 // the panics of their heartbeats.
 func (w *watch) closeStreams() (panics []*cancel.PanicError) {
-	w.arming.Lock()
-	streams := w.streams
-	w.streams = nil
-	w.arming.Unlock()
+	l := w.looked.Load()
+	if l == nil {
+		return nil
+	}
+	l.arming.Lock()
+	streams := l.streams
+	l.streams, l.ended = nil, true
+	l.arming.Unlock()
 	for _, s := range streams {
 		if p := s.close(); p != nil {
 			panics = append(panics, p)

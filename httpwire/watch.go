@@ -45,8 +45,6 @@ type watch struct {
 	unseen *unseen // nil where the connection's reads and writes are seen
 	half   *half   // nil under HalfCloseGone
 
-	streams []*stream // that the handler has made; guarded by arming
-
 	rw  response
 	req http.Request
 }
@@ -139,7 +137,8 @@ func (w *watch) finish() (panics []*cancel.PanicError) {
 	}
 	w.half.close()
 	if !w.looked.CompareAndSwap(nil, over) {
-		panics = w.looked.Load().close()
+		panics = w.closeStreams() // of a look that has just been made
+		panics = append(panics, w.looked.Load().close()...)
 	}
 	return panics
 }

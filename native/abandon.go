@@ -223,32 +223,15 @@ func (c *Call) Cleanup(f func(late bool)) {
 
 // cleanUp runs the clean-ups, those that they register as well. No callback that
 // one registers runs beside the next one: and it may register clean-ups too.
-// A Goexit ends the goroutine, but not before the other clean-ups have run.
 func (c *Call) cleanUp() (p *cancel.PanicError) {
 	exits := true
-	defer func() {
-		if exits {
-			p = first(p, c.joinCallbacks())
-			c.raise(first(p, c.cleanUp()))
-		}
-	}()
+	defer func() { c.keep(p, exits) }()
 	for f := c.lastCleanup(); f != nil; f = c.lastCleanup() {
 		p = first(p, caught(f, c.abandon.late))
 		p = first(p, c.joinCallbacks())
 	}
 	exits = false
 	return p
-}
-
-// raise is for a panic that leave can't return any more.
-func (c *Call) raise(p *cancel.PanicError) {
-	switch {
-	case p == nil:
-	case c.worker != nil:
-		c.panic = first(c.panic, p)
-	default:
-		panic(p)
-	}
 }
 
 // lastCleanup takes the last clean-up off the list.

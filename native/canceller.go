@@ -129,14 +129,18 @@ func (c *Call) end(cb callback) {
 	cb.StopAndWait()
 }
 
-// resetAll resets what was joined, when nothing is left that could cancel again. A
-// Reset may register callbacks as well: the caller looks again.
-func (c *Call) resetAll() (p *cancel.PanicError) {
-	joined := c.joined
-	c.joined = nil
-	for _, a := range joined {
+// resetAll resets what was joined, when nothing is left that could cancel again, and adds
+// the first panic to p. A Reset may register callbacks as well: the caller looks again.
+func (c *Call) resetAll(p *cancel.PanicError) *cancel.PanicError {
+	exits := true
+	defer func() { c.keep(p, exits) }()
+	for len(c.joined) > 0 {
+		a := c.joined[0]
+		c.joined = c.joined[1:] // now: should it exit, the next one is the first
 		p = first(p, caught(func(bool) { a.reset() }, false))
 	}
+	c.joined = nil
+	exits = false
 	return p
 }
 

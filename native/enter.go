@@ -113,20 +113,15 @@ func (c *Call) part() (p *cancel.PanicError) {
 func (c *Call) wind() (p *cancel.PanicError) {
 	exits := true
 	defer func() {
-		if c.worker != nil {
+		switch {
+		case exits:
+			c.exited(p)
+		case c.worker != nil:
 			c.worker.hide()
-		}
-		if exits { // a clean-up has called runtime.Goexit: this is all that is left of leave
-			t, lent := c.tok, c.lent
-			p := c.part()
-			if lent {
-				c.endLoan(t)
-			}
-			c.raise(p)
 		}
 	}()
 	p = c.joinCallbacks()
-	if c.worker != nil {
+	if c.worker != nil && !c.abandon.over {
 		c.abandon.decide()
 	}
 	if len(c.cleanups) > 0 {
@@ -134,6 +129,33 @@ func (c *Call) wind() (p *cancel.PanicError) {
 	}
 	exits = false
 	return p
+}
+
+// exited is the end of a call whose Reset or clean-up has called runtime.Goexit: leave does not go
+// on, so this is all that is left of it. Another of them may exit as well: then it is
+// all done when wind does not return here. Panics are kept in c.panic meanwhile.
+func (c *Call) exited(p *cancel.PanicError) {
+	t, lent := c.tok, c.lent
+	c.panic = first(c.panic, p)
+	c.panic = first(c.panic, c.wind())
+	c.panic = first(c.panic, c.part())
+	if c.worker != nil {
+		return // it tells the caller
+	}
+	p, c.panic = c.panic, nil
+	if lent {
+		c.endLoan(t)
+	}
+	if p != nil {
+		panic(p)
+	}
+}
+
+// keep saves p from a runtime.Goexit.
+func (c *Call) keep(p *cancel.PanicError, exits bool) {
+	if exits {
+		c.panic = first(c.panic, p)
+	}
 }
 
 // joinCallbacks stops every callback and waits for those that run, without the
@@ -147,7 +169,7 @@ func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 		if len(c.joined) == 0 {
 			return p
 		}
-		p = first(p, c.resetAll())
+		p = c.resetAll(p)
 	}
 }
 

@@ -166,9 +166,13 @@ func (r *record) look() {
 
 // done finishes the receipt and tells of it, on the caller's goroutine.
 func (r *record) done(err error, ok bool) {
+	defer r.doneTold() // whatever a hook does, or the cause's methods
 	at := r.finish(err, ok)
+	defer r.hooks.tell(at, doneHook)
 	r.log(at)
-	r.hooks.tell(at, doneHook)
+}
+
+func (r *record) doneTold() {
 	r.mu.Lock()
 	r.told = true
 	reclaimed := r.reclaimed
@@ -236,9 +240,9 @@ func (r *record) log(at Receipt) {
 	if r.task == nil {
 		return
 	}
+	defer r.task.End()
 	rtrace.Log(r.inner, "outcome", at.Outcome.String())
 	if at.Cause != nil {
 		rtrace.Log(r.inner, "cause", at.Cause.Error())
 	}
-	r.task.End()
 }

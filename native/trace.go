@@ -70,12 +70,14 @@ func (c *tracedContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// tell calls a hook of every trace, the innermost first.
+// tell calls a hook of every trace, the innermost first, also if that panics or exits.
 func (c *tracedContext) tell(r Receipt, hook func(*Trace) func(Receipt)) {
-	for ; c != nil; c = c.outer {
-		if f := hook(c.trace); f != nil {
-			f(r)
-		}
+	if c == nil {
+		return
+	}
+	defer c.outer.tell(r, hook)
+	if f := hook(c.trace); f != nil {
+		f(r)
 	}
 }
 

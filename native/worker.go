@@ -129,13 +129,14 @@ func (w *worker) serve(c *Call) {
 	returned = true
 }
 
-// finish ends the call. Foreign code in it, a clean-up or a context's stop function,
+// finish ends the call. Foreign code in it, a clean-up or a context's Deadline or stop function,
 // may panic or exit as fn may: the caller is told, and the worker goes on.
 func (w *worker) finish(c *Call) {
-	defer w.done(c, c.ended())
-	left := false
+	o := Completed
+	defer func() { w.done(c, o) }()
+	asked, left := false, false
 	defer func() {
-		if left {
+		if asked && left {
 			return
 		}
 		if v := recover(); v != nil {
@@ -145,8 +146,12 @@ func (w *worker) finish(c *Call) {
 			go w.loop()
 		}
 	}()
-	c.panic = first(c.panic, c.leave())
-	left = true
+	defer func() { // the context may panic or exit in ended: what runs is joined all the same
+		c.panic = first(c.panic, c.leave())
+		left = true
+	}()
+	o = c.ended()
+	asked = true
 }
 
 // done gives back what the call has of its worker and pool, and tells its caller.

@@ -41,7 +41,7 @@ type Call struct {
 	ctx    context.Context // of a call in a pool of the program's own, for Close's report
 	since  time.Time       // the same
 	how    Outcome         // once decided
-	record *record         // nil: not traced. Written before the function begins
+	record *record         // nil: not traced. Written before the function begins, of Do's before the worker has it
 
 	abandon  abandon
 	cleanups []func(late bool)

@@ -96,6 +96,7 @@ type typedJob[T any] struct {
 func (j *typedJob[T]) run(c *Call) {
 	if c.tok.Cancelled() {
 		j.err = c.cancelled(nil) // between enter and here
+		c.record.skipped(c, j.err)
 		return
 	}
 	v, err := j.fn(c)

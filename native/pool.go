@@ -89,10 +89,11 @@ func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
 			p.release()
 		}
 	}()
-	admitted(ctx)
+	r := admitted(ctx)
 	if c, err = enter(ctx, own || p != &standard); err != nil {
 		return nil, err
 	}
+	c.record = r
 	if p != &standard {
 		c.ctx, c.since = ctx, time.Now()
 	}

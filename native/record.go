@@ -92,10 +92,23 @@ func recordCall[T any](r *record, c *Call, fn func(*Call) (T, error)) (v T, err 
 	return v, err
 }
 
-// admitted is called when a call under ctx has its place.
-func admitted(ctx context.Context) {
-	if r, ok := ctx.(*record); ok {
+// admitted is called when a call under ctx has its place. The record is nil if it is not traced.
+func admitted(ctx context.Context) *record {
+	r, ok := ctx.(*record)
+	if ok {
 		r.stamp(&r.at.Admitted)
+	}
+	return r
+}
+
+// skipped is called on the worker for a call that was cancelled on its way there, so entered
+// is not: it may be abandoned all the same, and is to be told of when it is over.
+func (r *record) skipped(c *Call, err error) {
+	if r != nil {
+		r.mu.Lock()
+		r.fn.Err = err
+		r.mu.Unlock()
+		c.Cleanup(r.reclaim)
 	}
 }
 

@@ -97,7 +97,11 @@ func TestAddCanceller_resetExits(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			stop()
-			do(t.Context(), func(c *native.Call) (int, error) { after = append(after, "next"); c.Cleanup(func(bool) {}); return 0, nil })
+			do(t.Context(), func(c *native.Call) (int, error) {
+				after = append(after, "next")
+				c.Cleanup(func(bool) {})
+				return 0, nil
+			})
 			if got := fmt.Sprint(after); got != "[reset clean-up next]" {
 				t.Errorf("%s, traced %v: %s", name, traced, got)
 			}

@@ -6,8 +6,8 @@ import "time"
 type Stats struct {
 	Started   uint64 // handed to a goroutine
 	Running   uint64 // of those, not yet returned
-	Completed uint64 // returned and not cancelled
-	Cancelled uint64 // returned an error, panicked or exited after a cancel or their deadline
+	Completed uint64 // returned, with an error or not, panicked or exited, and not cancelled
+	Cancelled uint64 // returned an error, panicked or exited after a cancel or their deadline, or were cancelled on their way to the function
 
 	// CompletedDespiteCancel counts calls that were cancelled and returned a
 	// result all the same.

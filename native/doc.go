@@ -5,11 +5,28 @@
 //		return engine.Infer(prompt, c.Flag().Pointer()) // C polls one word
 //	})
 //
-// The package asks; the C code stops. It offers C the word behind [Call.Flag],
-// ready-made callbacks that read that word ([PollInt], [PollBool]), Go
-// callbacks ([Call.OnCancel]), for libraries with a cancel function one that is repeated or reset
-// as that function needs it ([Call.AddCanceller]), and for what blocks in one system call a signal
-// ([Call.Interruptible]). TestInterrupter of package nativetest tests what you have bound so.
+// The package asks; the C code stops. TestInterrupter of package nativetest tests what you have bound.
+//
+// # Ways in
+//
+// How the C code blocks decides what stops it. Each row has a runnable example.
+//
+//	The C code ...                        The way in                              For example
+//	loops, and can read a word            Call.Flag; hangup_cancelled             own kernels, tree-sitter, MuPDF
+//	takes an abort callback               PollInt, PollBool, with the Flag        SQLite, FFmpeg, CaDiCaL; llama.cpp
+//	... with other parameters or answers  PollCurl, PollTesseract, PollGit2,      libcurl, Tesseract, libgit2, PCRE2,
+//	                                      PollPCRE2, PollGDAL, PollMagick,        GDAL, ImageMagick,
+//	                                      PollLlamaLoad                           llama.cpp while it loads
+//	has a cancel function                 Call.OnCancel, or AddCanceller          a query or job object made per call
+//	... that is lost when it is early     Call.AddCanceller: Canceller.Repeat     SQLite's interrupt, DuckDB, Z3, libpq
+//	... that sticks when it is late       Call.AddCanceller: Canceller.Reset      ONNX Runtime, libvips, GEOS
+//	waits in poll, select or epoll        Call.EventFD                            event loops, curl_multi_poll
+//	sleeps, and may sleep on the flag     Call.Flag; hangup_wait: a futex         own thread pools
+//	blocks in one system call (Linux)     Call.Interruptible: a signal            flock, FIFO open, read, connect
+//	honours deadlines by itself           Call.Flag; hangup_expired               own loops
+//	none of these                         Call.AbandonAfter, Handle               a huge product; pthread_mutex_lock
+//
+// The functions hangup_... are those of hangup.h, see below. Several ways may be used in one call.
 //
 // An engine that hands out its result bit by bit is a [Stream].
 //

@@ -11,7 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hangup-go/hangup/native"
+	"github.com/hangup-go/hangup/native/nativetest"
 )
+
+// C that waits in poll, select or epoll, or takes one more descriptor to wait for, as curl_multi_poll does.
+func ExampleCall_EventFD() {
+	ctx, in := client()
+	_, err := native.Do(ctx, func(c *native.Call) (int, error) {
+		fd, err := c.EventFD()
+		if err != nil {
+			return 0, err
+		}
+		return 0, nativetest.PollFD(fd, hour, in) // poll(2): POLLIN on fd is the cancel
+	})
+	fmt.Println(err)
+	// Output: native: call cancelled (client left): nativetest: stopped
+}
 
 // A read of a pipe that nobody writes to ends with its context.
 func ExampleCall_Interruptible() {

@@ -34,8 +34,9 @@ type Canceller struct {
 	// goroutine, if Cancel was called, also if that panicked: when the function has returned,
 	// panicked or exited and every callback of the call has ended, before its
 	// clean-ups and before Do or Inline returns. If Do has abandoned the
-	// call, it is called all the same when the function returns. It must
-	// not call runtime.Goexit.
+	// call, it is called all the same when the function returns.
+	// A panic of it reaches the caller of Do, and a runtime.Goexit ends the caller's goroutine,
+	// when the rest of the call has ended.
 	Reset func()
 }
 

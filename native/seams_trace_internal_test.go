@@ -28,7 +28,7 @@ func (c slowWorker) Err() error {
 	if bytes.Contains(debug.Stack(), []byte("(*worker).serve(")) {
 		<-c.gone
 	}
-	return nil
+	return c.Context.Err()
 }
 
 // N6, N11: a call that is cancelled on its way to its worker, and abandoned there, is told of when it

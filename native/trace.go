@@ -15,13 +15,15 @@ import (
 type Trace struct {
 	// Done is called when Do, DoIn or Inline is about to return, on the caller's
 	// goroutine: once for each call, also for one that was not started and for one
-	// that panics. The caller waits for it.
+	// that panics. The caller waits for it; a panic of it is the caller's, and other traces are told
+	// all the same.
 	Done func(Receipt)
 
 	// Reclaimed is called for a call that Do has abandoned, when it is really over: its function
 	// has returned, its callbacks and clean-ups have ended. It is called after Done, on the
 	// call's goroutine or, where Done was slower, on Done's. The Receipt's Outcome, Err and Panicked
-	// are then about the function: Completed despite cancel, say, for a result that nobody received.
+	// are then about the function: Completed despite cancel, say, for a result that nobody received; or not
+	// started, where the cancel had been there before it.
 	Reclaimed func(Receipt)
 }
 

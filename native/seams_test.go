@@ -78,7 +78,8 @@ func TestAddCanceller_resetExits(t *testing.T) {
 			v := goexits(t, func() {
 				do(ctx, func(c *native.Call) (int, error) {
 					h.Use(c)
-					c.Cleanup(func(bool) { after = append(after, "clean-up") })
+					c.AbandonAfter(time.Hour) // decided once, before the clean-ups
+					c.Cleanup(func(bool) { after = append(after, "clean-up"); runtime.Goexit() })
 					called := make(chan bool, 2)
 					cancelled := func(error) { called <- true }
 					c.AddCanceller(native.Canceller{Cancel: cancelled, Reset: runtime.Goexit})
@@ -110,6 +111,36 @@ func TestAddCanceller_resetExits(t *testing.T) {
 		}
 	}
 	usable(t, p)
+}
+
+// C7, N9: the panic of a callback, or of a Reset, is not lost when a Reset or a clean-up exits after it.
+func TestAddCanceller_panicThenExit(t *testing.T) {
+	nothing := func() {}
+	for name, k := range map[string]struct {
+		cancel         func()
+		reset, cleanUp func()
+	}{
+		"callback, then Reset":    {func() { explode(errGone) }, runtime.Goexit, nothing},
+		"callback, then clean-up": {func() { explode(errGone) }, nothing, runtime.Goexit},
+		"Reset, then clean-up":    {nothing, func() { explode(errGone) }, runtime.Goexit},
+	} {
+		bothWays(t, func(t *testing.T, do doFunc) {
+			ctx, stop := context.WithCancelCause(t.Context())
+			v := goexits(t, func() {
+				do(ctx, func(c *native.Call) (int, error) {
+					called := make2()
+					c.Cleanup(func(bool) { k.cleanUp() })
+					c.AddCanceller(native.Canceller{Cancel: func(error) { close(called); k.cancel() }, Reset: k.reset})
+					stop(errGone)
+					within(t, "the cancel", called)
+					return 0, nil
+				})
+			})
+			if err, _ := v.(error); !errors.Is(err, errGone) {
+				t.Errorf("%s: %v", name, v)
+			}
+		})
+	}
 }
 
 // N6, N9: a Reset that exits in a call that has been abandoned: it is reclaimed all the same.

@@ -37,9 +37,9 @@
 //  4. A node belongs to one token from OnCancel until it is recycled, and is
 //     recycled only under that token's mutex, which advances its generation. So
 //     a Registration whose generation matches, under the mutex, owns its node.
-//  5. A slot's word, descriptor and time are written only under the mutex of the token that
-//     holds it (its deadline and its waiters are atomics), and it goes back to the slab only
-//     when the token is closed and not borrowed.
+//  5. A slot's word and descriptor are written only under the mutex of the token that
+//     holds it, or by that token's [FlagSetter], and it goes back to the slab only when the
+//     token is closed and not borrowed.
 //  6. What a token keeps ([Kept]) is lent to one borrower at a time, by a bit of Token.state
 //     that comes and goes with the borrow; it goes back where the slot does.
 package cancel

@@ -17,7 +17,7 @@ func TestQuery_rows(t *testing.T) {
 	f := start(t)
 	for _, p := range servetest.EveryProtocol {
 		t.Run(p.Name, func(t *testing.T) {
-			c := f.dial(t, p)
+			c := f.Dial(t, p)
 			sql := `SELECT NULL AS n, 9007199254740993 AS i, 1.5 AS f, 'tëxt' AS t, x'00ff' AS b, 9e999 AS inf, -9e999`
 			const want = `"columns":["n","i","f","t","b","inf","-9e999"],"rows":[[null,9007199254740993,1.5,"tëxt","AP8=","Infinity","-Infinity"]],"truncated":false,"ms":`
 			for _, e := range []servetest.Exchange{
@@ -37,14 +37,14 @@ func TestQuery_rows(t *testing.T) {
 }
 
 func TestQuery_noRows(t *testing.T) {
-	c := start(t).dial(t, client.HTTP1)
+	c := start(t).Dial(t, client.HTTP1)
 	if e := c.Must("POST", "/query", "SELECT id FROM items WHERE 0"); e.Status != 200 || !strings.Contains(e.Body, `"columns":["id"],"rows":[],`) {
 		t.Errorf("%d %s", e.Status, e.Body)
 	}
 }
 
 func TestQuery_truncated(t *testing.T) {
-	c := start(t, "-max-rows", "3").dial(t, client.HTTP1)
+	c := start(t, "-max-rows", "3").Dial(t, client.HTTP1)
 	for limit, want := range map[string]string{"3": `"rows":[[1],[2],[3]],"truncated":false`, "4": `"rows":[[1],[2],[3]],"truncated":true`} {
 		if e := c.Must("POST", "/query", "SELECT id FROM orders ORDER BY id LIMIT "+limit); !strings.Contains(e.Body, want) {
 			t.Errorf("limit %s: %s, want %s", limit, e.Body, want)
@@ -56,7 +56,7 @@ func TestQuery_truncated(t *testing.T) {
 }
 
 func TestRequests_refused(t *testing.T) {
-	c := start(t).dial(t, client.HTTP1)
+	c := start(t).Dial(t, client.HTTP1)
 	for _, r := range []struct {
 		method, path, body string
 		status             int
@@ -107,7 +107,7 @@ func TestHealthz(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range servetest.EveryProtocol {
-		e := f.dial(t, p).Must("GET", "/healthz", "")
+		e := f.Dial(t, p).Must("GET", "/healthz", "")
 		if e.Status != 200 || e.Body != `{"status":"ok"}`+"\n" {
 			t.Errorf("%s: %d %s", p.Name, e.Status, e.Body)
 		}
@@ -122,7 +122,7 @@ func TestHealthz(t *testing.T) {
 func TestSpin_answers(t *testing.T) {
 	f := start(t)
 	for _, p := range servetest.EveryProtocol {
-		c := f.dial(t, p)
+		c := f.Dial(t, p)
 		for _, path := range []string{"/spin?ms=20", "/spin?ms=20&read=1"} {
 			e := c.Must(http.MethodPost, path, "a body")
 			var a struct {

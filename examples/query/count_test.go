@@ -38,7 +38,7 @@ func TestHangUp_counts(t *testing.T) {
 			}
 			k.hangUp(t, hangUps)
 
-			server, events := f.Server, f.events
+			server, events := f.Server, f.Events
 			stop()
 			f.end(t) // every handler, call and callback has ended
 			for i := range hangUps {
@@ -108,7 +108,7 @@ func (k *counter) hangUp(t *testing.T, n int) {
 }
 
 func (k *counter) hangUpOnce(t *testing.T, id string) {
-	call := k.events.Expect(id)
+	call := k.Events.Expect(id)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	ended := make(chan servetest.Exchange, 1)

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/hangup-go/hangup/examples/internal/client"
 	"github.com/hangup-go/hangup/examples/internal/demo"
 	"github.com/hangup-go/hangup/examples/internal/servetest"
 )
@@ -27,8 +26,8 @@ func TestMain(m *testing.M) {
 
 // A fixture is a server on free ports that ends with its test.
 type fixture struct {
-	*instance
-	events *demo.Events
+	*servetest.Fixture
+	instance *instance
 }
 
 // start starts a server with the flags in args.
@@ -44,7 +43,7 @@ func start(t *testing.T, args ...string) *fixture {
 		t.Fatal(err)
 	}
 	i.Start()
-	f := &fixture{i, events}
+	f := &fixture{&servetest.Fixture{Server: i.Server, Events: events}, i}
 	t.Cleanup(func() { f.end(t) })
 	return f
 }
@@ -55,13 +54,8 @@ func (f *fixture) end(t *testing.T) {
 	if f.instance == nil {
 		return
 	}
-	if err := f.drain(0); err != nil {
+	if err := f.instance.drain(0); err != nil {
 		t.Errorf("drain: %v", err)
 	}
 	f.instance = nil
-}
-
-func (f *fixture) dial(t *testing.T, p client.Protocol) *servetest.Conn {
-	c, _ := servetest.Dial(t, f.Sockets, p)
-	return c
 }

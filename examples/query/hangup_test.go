@@ -50,8 +50,8 @@ func TestHangUp_stopsTheCall(t *testing.T) {
 
 func (f *fixture) mustStop(t *testing.T, p client.Protocol, method, path, body string) {
 	before := f.Calls()
-	c := f.dial(t, p)
-	call := f.events.Expect(t.Name())
+	c := f.Dial(t, p)
+	call := f.Events.Expect(t.Name())
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	ended := make(chan servetest.Exchange, 1)
@@ -64,26 +64,7 @@ func (f *fixture) mustStop(t *testing.T, p client.Protocol, method, path, body s
 	if e := servetest.Receive(t, ended, "the client's own end"); !errors.Is(e.Err, context.Canceled) {
 		t.Errorf("the client got %+v", e)
 	}
-	f.mustCount(t, before, t.Name())
-}
-
-// mustCount checks that one client left since before, with one callback.
-func (f *fixture) mustCount(t *testing.T, before serve.Calls, id string) {
-	t.Helper()
-	servetest.Until(t, "the handler to return", func() bool { return f.Inside() == 0 })
-	now := f.Calls()
-	if n := servetest.Total(now.Disconnects) - servetest.Total(before.Disconnects); n != 1 {
-		t.Errorf("%d disconnects counted: %v", n, now.Disconnects)
-	}
-	if n := now.Cancelled - before.Cancelled; n != 1 || now.Running != 0 || now.CompletedDespiteCancel != before.CompletedDespiteCancel {
-		t.Errorf("before %+v, now %+v", before, now)
-	}
-	if n := f.events.Callbacks(id); n != 1 {
-		t.Errorf("%d callbacks", n)
-	}
-	if n := now.CallbacksFired - before.CallbacksFired; n != 1 {
-		t.Errorf("%d callbacks counted", n)
-	}
+	f.MustCount(t, before, t.Name())
 }
 
 // rawRequest writes bytes on a new connection to the cleartext port.
@@ -120,7 +101,7 @@ func TestHangUp_unreadBody(t *testing.T) {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				before := f.Calls()
 				id := url.QueryEscape(t.Name())
-				call := f.events.Expect(id)
+				call := f.Events.Expect(id)
 				nc := f.rawRequest(t, strings.Replace(request, "@", id, 1))
 				servetest.Receive(t, call.Entered, "the query to enter C")
 				if how == "reset" {
@@ -132,7 +113,7 @@ func TestHangUp_unreadBody(t *testing.T) {
 				if ret := servetest.Receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
 					t.Errorf("C returned %v", ret.Err)
 				}
-				f.mustCount(t, before, id)
+				f.MustCount(t, before, id)
 			})
 		}
 	}
@@ -142,7 +123,7 @@ func TestHangUp_unreadBody(t *testing.T) {
 // the connection is as good as before: the client does get the 499.
 func TestSpin_bodyBreaksOff(t *testing.T) {
 	f := start(t)
-	call := f.events.Expect("broken")
+	call := f.Events.Expect("broken")
 	nc := f.rawRequest(t, "POST /spin?ms=600000&read=1 HTTP/1.1\r\nHost: x\r\nX-Request-Id: broken\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")
 	servetest.Receive(t, call.Entered, "the call to enter C")
 	if _, err := io.WriteString(nc, "not a chunk\r\n"); err != nil {
@@ -170,10 +151,10 @@ func TestSpin_bodyAborted(t *testing.T) {
 	for _, p := range servetest.EveryProtocol {
 		t.Run(p.Name, func(t *testing.T) {
 			before := f.Calls()
-			call := f.events.Expect(t.Name())
+			call := f.Events.Expect(t.Name())
 			body, sender := io.Pipe()
 			ended := make(chan servetest.Exchange, 1)
-			c := f.dial(t, p)
+			c := f.Dial(t, p)
 			go func() { ended <- c.Do(t.Context(), "POST", "/spin?ms=600000&read=1", body, t.Name()) }()
 			if _, err := io.WriteString(sender, "the first part"); err != nil {
 				t.Fatal(err)
@@ -202,7 +183,7 @@ func TestSpin_slowBody(t *testing.T) {
 			body, sender := io.Pipe()
 			defer sender.Close()
 			ended := make(chan servetest.Exchange, 1)
-			c := f.dial(t, p)
+			c := f.Dial(t, p)
 			go func() { ended <- c.Do(t.Context(), "POST", "/spin?ms=50&read=1", body, t.Name()) }()
 			if _, err := io.WriteString(sender, "the first part"); err != nil {
 				t.Fatal(err)
@@ -221,15 +202,15 @@ func TestSpin_slowBody(t *testing.T) {
 // the query never reaches C. It shows as queued before.
 func TestHangUp_whileQueued(t *testing.T) {
 	f := start(t, "-conns", "1")
-	c := f.dial(t, client.HTTP2)
-	running := f.events.Expect("running")
+	c := f.Dial(t, client.HTTP2)
+	running := f.Events.Expect("running")
 	ctx, leave := context.WithCancel(t.Context())
 	first := make(chan servetest.Exchange, 1)
 	go func() { first <- c.Do(ctx, "GET", queryPath(endlessSQL), nil, "running") }()
 	servetest.Receive(t, running.Entered, "the first query to enter C")
 	started := f.Calls().Started
 
-	waiting := f.events.Expect("waiting")
+	waiting := f.Events.Expect("waiting")
 	ctx2, leave2 := context.WithCancel(t.Context())
 	second := make(chan servetest.Exchange, 1)
 	go func() { second <- c.Do(ctx2, "GET", queryPath(endlessSQL), nil, "waiting") }()

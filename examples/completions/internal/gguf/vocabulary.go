@@ -13,8 +13,11 @@ const (
 	kindByte    = 6
 )
 
+// space is how SentencePiece writes one: U+2581.
+const space = "▁"
+
 // A vocabulary is SentencePiece's: the control tokens, one token for each byte,
-// so that any text can be told in tokens, and syllables to answer with.
+// so that any text can be told in tokens, the space, and syllables to answer with.
 type vocabulary struct {
 	tokens []string
 	kinds  []int32
@@ -29,8 +32,9 @@ func newVocabulary() vocabulary {
 	for b := range 256 {
 		v.add(fmt.Sprintf("<0x%02X>", b), kindByte)
 	}
+	v.add(space, kindNormal)
 	v.spoken = len(v.tokens)
-	for _, start := range []string{"", "▁"} { // U+2581 is how SentencePiece writes a space
+	for _, start := range []string{"", space} {
 		for _, consonant := range "bdfgklmnprstvz" {
 			for _, vowel := range "aeiou" {
 				v.add(start+string(consonant)+string(vowel), kindNormal)

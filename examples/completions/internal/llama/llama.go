@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unsafe"
 )
 
@@ -69,7 +70,8 @@ func Load(file string) (*Model, error) {
 	defer free()
 	m := C.hangup_llama_load(cfile, reason, errorSize)
 	if m == nil {
-		return nil, fmt.Errorf("llama: loading %s: %s", file, C.GoString(reason))
+		lines := strings.TrimSpace(C.GoString(reason))
+		return nil, fmt.Errorf("llama: loading %s: %s", file, strings.ReplaceAll(lines, "\n", "; "))
 	}
 	return &Model{m}, nil
 }

@@ -81,4 +81,3 @@ func (g *gaps) measure(b *testing.B) []time.Duration {
 	}
 	return g.polls.Gaps()
 }
-

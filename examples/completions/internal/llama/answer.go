@@ -23,8 +23,8 @@ type Result struct {
 
 // Answer computes an answer in C, for a call of e.Pool, until the call is
 // cancelled: in the middle of the prompt or of a token. For each token emit gets
-// its text, which is only lent. An error of emit ends the answer.
-func (e *Engine) Answer(call *native.Call, r Request, emit func(piece []byte) error) (Result, error) {
+// its text, which is only lent; false ends the answer with ErrAborted.
+func (e *Engine) Answer(call *native.Call, r Request, emit func(piece []byte) bool) (Result, error) {
 	c := <-e.idle
 	defer func() { e.idle <- c }()
 	return c.answer(r, native.PollBool(), call.Flag().Pointer(), emit)
@@ -33,7 +33,7 @@ func (e *Engine) Answer(call *native.Call, r Request, emit func(piece []byte) er
 // answer computes an answer on a clean context, whatever the last one left in it.
 // llama.cpp asks abort(data) between the steps of every decode, so that nothing
 // here needs to look.
-func (c *Context) answer(r Request, abort, data unsafe.Pointer, emit func([]byte) error) (res Result, err error) {
+func (c *Context) answer(r Request, abort, data unsafe.Pointer, emit func([]byte) bool) (res Result, err error) {
 	c.Arm(abort, data)
 	defer c.Disarm() // data is not ours any more afterwards
 	c.Clear()
@@ -53,8 +53,8 @@ func (c *Context) answer(r Request, abort, data unsafe.Pointer, emit func([]byte
 		}
 		res.Tokens++
 		piece = c.model.AppendPiece(piece[:0], t)
-		if err := emit(piece); err != nil {
-			return res, err
+		if !emit(piece) {
+			return res, ErrAborted
 		}
 		next = []Token{t}
 	}

@@ -53,9 +53,9 @@ func (b *bench) on(c *llama.Context, r llama.Request, trip int) (string, llama.R
 	var text strings.Builder
 	b.polls.Reset(trip)
 	abort, data := b.polls.Callback()
-	res, err := llama.AnswerOn(c, r, abort, data, func(p []byte) error {
+	res, err := llama.AnswerOn(c, r, abort, data, func(p []byte) bool {
 		text.Write(p)
-		return nil
+		return true
 	})
 	return text.String(), res, err
 }
@@ -132,15 +132,14 @@ func TestAnswer_lateCancelStopsNothing(t *testing.T) {
 	}
 }
 
-// An error of emit ends the answer and is its own; the context is as good as new.
-func TestAnswer_emitFails(t *testing.T) {
+// Who wants no more gets no more; the context is as good as new.
+func TestAnswer_emitStops(t *testing.T) {
 	b := newBench(t)
 	want := b.onFresh(t, next)
-	full := errors.New("the client has had enough")
 	abort, data := b.polls.Callback()
 	b.polls.Reset(0)
-	res, err := llama.AnswerOn(b.context, inAnswer, abort, data, func([]byte) error { return full })
-	if err != full || res.Tokens != 1 {
+	res, err := llama.AnswerOn(b.context, inAnswer, abort, data, func([]byte) bool { return false })
+	if err != llama.ErrAborted || res.Tokens != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	if got := b.must(t, b.context, next); got != want {

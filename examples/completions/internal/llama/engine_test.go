@@ -44,7 +44,7 @@ func newEngine(t *testing.T, change func(*llama.Options)) *llama.Engine {
 }
 
 // answer makes an answer in e's pool.
-func answer(ctx context.Context, e *llama.Engine, r llama.Request, emit func([]byte) error) error {
+func answer(ctx context.Context, e *llama.Engine, r llama.Request, emit func([]byte) bool) error {
 	_, err := native.DoIn(ctx, &e.Pool, func(c *native.Call) (llama.Result, error) { return e.Answer(c, r, emit) })
 	return err
 }
@@ -56,19 +56,19 @@ func TestEngine_line(t *testing.T) {
 	inside, release := make(chan struct{}, 1), make(chan struct{})
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
-		first <- answer(t.Context(), e, inAnswer, func([]byte) error {
+		first <- answer(t.Context(), e, inAnswer, func([]byte) bool {
 			select {
 			case inside <- struct{}{}:
 				<-release
 			default:
 			}
-			return nil
+			return true
 		})
 	}()
 	wait(t, inside, "the first answer to begin")
 	ctx, leave := context.WithCancelCause(t.Context())
 	go func() {
-		second <- answer(ctx, e, inAnswer, func([]byte) error { t.Error("reached C"); return nil })
+		second <- answer(ctx, e, inAnswer, func([]byte) bool { t.Error("reached C"); return false })
 	}()
 	for deadline := time.Now().Add(patience); e.Pool.Stats().Queued == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -111,11 +111,11 @@ func TestEngine_cancelInPrompt(t *testing.T) {
 	ctx, stop := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, enough)
 	defer stop()
 	long := llama.Request{Prompt: llamatest.Prompt(4000), MaxTokens: 1} // takes seconds
-	err := answer(ctx, e, long, func([]byte) error { t.Error("the prompt was done"); return nil })
+	err := answer(ctx, e, long, func([]byte) bool { t.Error("the prompt was done"); return false })
 	if !errors.Is(err, llama.ErrAborted) || !errors.Is(err, enough) {
 		t.Errorf("%v, want llama.cpp's own word and the cause", err)
 	}
-	if err := answer(t.Context(), e, next, func([]byte) error { return nil }); err != nil {
+	if err := answer(t.Context(), e, next, func([]byte) bool { return true }); err != nil {
 		t.Errorf("the next answer: %v", err)
 	}
 }
@@ -129,9 +129,9 @@ func TestEngine_panic(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		_ = answer(t.Context(), e, inAnswer, func([]byte) error { panic("emit") })
+		_ = answer(t.Context(), e, inAnswer, func([]byte) bool { panic("emit") })
 	}()
-	if err := answer(t.Context(), e, next, func([]byte) error { return nil }); err != nil {
+	if err := answer(t.Context(), e, next, func([]byte) bool { return true }); err != nil {
 		t.Errorf("the next answer: %v", err)
 	}
 }

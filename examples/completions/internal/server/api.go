@@ -57,12 +57,15 @@ func (a *api) handler(e *endpoint) http.HandlerFunc {
 	}
 }
 
-// block answers when the answer is complete.
+// block answers when the answer is complete: one native call, which waits for a
+// context and ends when r's client leaves.
 func (a *api) block(w http.ResponseWriter, r *http.Request, e *endpoint, q llama.Request) {
 	var text strings.Builder
-	res, err := a.run(r, q, func(piece []byte) error {
-		text.Write(piece)
-		return nil
+	res, err := native.DoIn(r.Context(), &a.engine.Pool, func(c *native.Call) (llama.Result, error) {
+		return a.answer(c, r, q, func(piece []byte) bool {
+			text.Write(piece)
+			return true
+		})
 	})
 	if err != nil {
 		a.refuse(w, err)
@@ -75,18 +78,15 @@ func (a *api) block(w http.ResponseWriter, r *http.Request, e *endpoint, q llama
 	serve.JSON(w, http.StatusOK, out)
 }
 
-// run waits for a context and makes the answer one native call, which ends when
-// r's client leaves.
-func (a *api) run(r *http.Request, q llama.Request, emit func(piece []byte) error) (llama.Result, error) {
-	return native.DoIn(r.Context(), &a.engine.Pool, func(c *native.Call) (llama.Result, error) {
-		a.trace.Enter(r)
-		res, err := a.engine.Answer(c, q, func(piece []byte) error {
-			a.trace.Begin(r)
-			return emit(piece)
-		})
-		a.trace.Return(r, err)
-		return res, err
+// answer is what the call does, traced.
+func (a *api) answer(c *native.Call, r *http.Request, q llama.Request, emit func(piece []byte) bool) (llama.Result, error) {
+	a.trace.Enter(r)
+	res, err := a.engine.Answer(c, q, func(piece []byte) bool {
+		a.trace.Begin(r)
+		return emit(piece)
 	})
+	a.trace.Return(r, err)
+	return res, err
 }
 
 // refuse answers a request that got no answer.

@@ -49,7 +49,7 @@ func NewEngine(o Options) (*Engine, error) {
 	if o.Model != "" {
 		e.Name = strings.TrimSuffix(filepath.Base(o.Model), ".gguf")
 	}
-	e.Pool.Name, e.Pool.Size, e.Pool.Queue = e.Name, o.Contexts, o.Queue
+	e.Pool.Name, e.Pool.Size, e.Pool.Queue = "llama", o.Contexts, o.Queue
 	for range o.Contexts {
 		c, err := m.NewContext(o.Tokens, o.Ubatch, o.Threads)
 		if err != nil {

@@ -117,6 +117,9 @@ func (m *Model) Chat(messages []Message) (string, error) {
 	list := make([]C.hangup_message, len(messages))
 	size := 256
 	for i, msg := range messages {
+		if strings.Contains(msg.Role+msg.Content, "\x00") {
+			return "", errors.New("llama: a message has a NUL in it") // where it would end, for C
+		}
 		list[i].role, list[i].content = C.CString(msg.Role), C.CString(msg.Content)
 		defer C.free(unsafe.Pointer(list[i].role))
 		defer C.free(unsafe.Pointer(list[i].content))

@@ -21,13 +21,24 @@ type api struct {
 
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/completions", a.handler(&completions))
-	mux.HandleFunc("POST /v1/chat/completions", a.handler(&chats))
-	mux.HandleFunc("GET /v1/models", a.models)
+	mux.HandleFunc("/v1/completions", only(http.MethodPost, a.handler(&completions)))
+	mux.HandleFunc("/v1/chat/completions", only(http.MethodPost, a.handler(&chats)))
+	mux.HandleFunc("/v1/models", only(http.MethodGet, a.models))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+		fail(w, http.StatusNotFound, "there is no "+r.URL.Path)
 	})
 	return mux
+}
+
+func only(method string, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			fail(w, http.StatusMethodNotAllowed, "the method must be "+method)
+			return
+		}
+		h(w, r)
+	}
 }
 
 func (a *api) models(w http.ResponseWriter, _ *http.Request) {

@@ -105,8 +105,10 @@ func TestRequests_refused(t *testing.T) {
 		{"POST", "/v1/completions", body{"prompt": strings.Repeat("x", maxBody)}.String(), 413, "invalid_request_error", "too large"},
 		{"POST", "/v1/chat/completions", `{"messages": []}`, 400, "invalid_request_error", "messages are missing"},
 		{"POST", "/v1/chat/completions", `{"messages": [{"role": "user", "content": [{"type": "text"}]}]}`, 400, "invalid_request_error", "content"},
-		{"GET", "/v1/completions", "", 404, "invalid_request_error", "there is no GET /v1/completions"},
-		{"POST", "/v1/elsewhere", "", 404, "invalid_request_error", "there is no POST"},
+		{"POST", "/v1/chat/completions", `{"messages": [{"role": "user", "content": "a\u0000b"}]}`, 400, "invalid_request_error", "NUL"},
+		{"GET", "/v1/completions", "", 405, "invalid_request_error", "the method must be POST"},
+		{"POST", "/v1/models", "", 405, "invalid_request_error", "the method must be GET"},
+		{"POST", "/v1/elsewhere", "", 404, "invalid_request_error", "there is no /v1/elsewhere"},
 	} {
 		e := c.Must(r.method, r.path, r.body)
 		var a struct{ Error *apiError }

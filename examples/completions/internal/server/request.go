@@ -12,8 +12,9 @@ import (
 	"github.com/hangup-go/hangup/examples/completions/internal/llama"
 )
 
-// maxBody bounds a request.
-const maxBody = 4 << 20
+// maxBody bounds a request, and so how long it takes to find its tokens, which
+// nothing stops.
+const maxBody = 1 << 20
 
 // parameters are what both endpoints understand. What else OpenAI's have is
 // ignored, unless the answer would be wrong without it: see unsupported.
@@ -69,7 +70,7 @@ func chatPrompt(m *llama.Model, body []byte) ([]llama.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.Tokenize(text, true)
+	return m.Tokenize(text, true) // as llama.cpp's own server: a message can have control tokens in it
 }
 
 // read reads and checks a request. The error is an *apiError.

@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -56,20 +57,15 @@ func Open(path string) error {
 	return nil
 }
 
-// locate finds the library's file. It is "" for what is linked in.
+// locate finds the library's file. It is "" for what is linked in: a library beside
+// that would find its functions there instead of its own.
 func locate(path string) (string, error) {
-	if path == "" {
-		path = os.Getenv(Variable)
+	if linked && path != "" {
+		return "", errors.New("llama.cpp is linked into this program: a library can't be used")
+	} else if linked {
+		return "", nil
 	}
-	if path == "" {
-		if linked {
-			return "", nil
-		}
-		var err error
-		if path, err = fetched(); err != nil {
-			return "", err
-		}
-	}
+	path = cmp.Or(path, os.Getenv(Variable), fetched())
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -81,9 +77,9 @@ func locate(path string) (string, error) {
 }
 
 // fetched is where the script puts it.
-func fetched() (string, error) {
-	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, "hangup", "llama"), err
+func fetched() string {
+	cache, _ := os.UserCacheDir() // fails without a home: then there is nothing either
+	return filepath.Join(cache, "hangup", "llama")
 }
 
 // inDirectory finds libllama.so, which may have a version in its name.

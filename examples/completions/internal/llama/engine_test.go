@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ func answer(ctx context.Context, e *llama.Engine, r llama.Request, emit func([]b
 func TestEngine_line(t *testing.T) {
 	e := newEngine(t, func(o *llama.Options) { o.Queue = 1 })
 	inside, release := make(chan struct{}, 1), make(chan struct{})
+	free := sync.OnceFunc(func() { close(release) })
+	defer free() // the engine ends with the test, whatever has gone wrong
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
 		first <- answer(t.Context(), e, inAnswer, func([]byte) bool {
@@ -84,7 +87,7 @@ func TestEngine_line(t *testing.T) {
 	if err := wait(t, second, "the second to leave"); !errors.As(err, &stopped) || stopped.Err != nil || !errors.Is(err, gone) {
 		t.Errorf("the second: %v, want a call never made", err)
 	}
-	close(release)
+	free()
 	if err := wait(t, first, "the first answer"); err != nil {
 		t.Error(err)
 	}

@@ -43,7 +43,8 @@ func (p *Polls) Set() { C.hangup_polls_set(p.c) }
 // Asked is how many questions there have been.
 func (p *Polls) Asked() int { return int(p.c.asked) }
 
-// Gaps are the times between two questions.
+// Gaps are the times between two questions, of the processor: what else the machine
+// does meanwhile is not in them.
 func (p *Polls) Gaps() (gaps []time.Duration) {
 	at := unsafe.Slice((*int64)(unsafe.Add(unsafe.Pointer(p.c), C.sizeof_hangup_polls)), min(p.Asked(), capacity))
 	for i := 1; i < len(at); i++ {

@@ -11,7 +11,7 @@ typedef struct {
 	bool (*poll)(void *);
 	int64_t *word;
 	int64_t trip, asked, capacity;
-	int64_t at[]; /* nanoseconds of the monotonic clock */
+	int64_t at[]; /* nanoseconds of processor time */
 } hangup_polls;
 
 hangup_polls *hangup_polls_new(bool (*poll)(void *), int64_t capacity);

@@ -24,9 +24,8 @@ const (
 // the engine it is a model like any other; its text means nothing. The same
 // seed gives the same file.
 func WriteRandom(w io.Writer, seed uint64) error {
-	r := rand.New(rand.NewPCG(seed, 0))
 	v := newVocabulary()
-	return Write(w, append(v.meta(), shape()...), tensors(r, v))
+	return Write(w, append(v.meta(), shape()...), tensors(newRandom(seed), v))
 }
 
 func shape() []Meta {
@@ -45,15 +44,15 @@ func shape() []Meta {
 	}
 }
 
-func tensors(r *rand.Rand, v vocabulary) []Tensor {
+func tensors(r *random, v vocabulary) []Tensor {
 	words := len(v.tokens)
 	list := []Tensor{
-		{"token_embd.weight", F16, width, words, uniform(r, 1)},
+		{"token_embd.weight", F16, width, words, r.uniform(1)},
 		ones("output_norm.weight"),
 		{"output.weight", F16, width, words, v.output(r)},
 	}
 	matrix := func(name string, columns, rows int) Tensor {
-		return Tensor{name, F16, columns, rows, uniform(r, 1/math.Sqrt(float64(columns)))}
+		return Tensor{name, F16, columns, rows, r.uniform(1 / math.Sqrt(float64(columns)))}
 	}
 	for i := range layers {
 		block := fmt.Sprintf("blk.%d.", i)
@@ -80,11 +79,27 @@ func ones(name string) Tensor {
 	}}
 }
 
+// random numbers, of which rows are cut at random places: making each one anew would
+// take most of a start.
+type random struct {
+	*rand.Rand
+	numbers []float32
+}
+
+func newRandom(seed uint64) *random {
+	r := &random{rand.New(rand.NewPCG(seed, 0)), make([]float32, 1<<16)}
+	for i := range r.numbers {
+		r.numbers[i] = float32((r.Float64()*2 - 1) * math.Sqrt(3)) // of deviation 1
+	}
+	return r
+}
+
 // uniform fills rows with numbers of this standard deviation.
-func uniform(r *rand.Rand, deviation float64) func([]float32) {
+func (r *random) uniform(deviation float64) func([]float32) {
 	return func(row []float32) {
-		for i := range row {
-			row[i] = float32((r.Float64()*2 - 1) * math.Sqrt(3) * deviation)
+		at := r.IntN(len(r.numbers) - len(row))
+		for i, f := range r.numbers[at : at+len(row)] {
+			row[i] = f * float32(deviation)
 		}
 	}
 }

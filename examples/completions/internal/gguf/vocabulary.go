@@ -1,9 +1,6 @@
 package gguf
 
-import (
-	"fmt"
-	"math/rand/v2"
-)
+import "fmt"
 
 // The format's numbers for kinds of tokens.
 const (
@@ -65,8 +62,8 @@ func (v *vocabulary) meta() []Meta {
 // output fills the matrix that scores each token. Rows of zeros keep control
 // tokens and bytes at a score that random ones leave far behind, so an answer
 // is syllables, and ends only where it is cut off.
-func (v *vocabulary) output(r *rand.Rand) func([]float32) {
-	token, syllable := 0, uniform(r, 0.2)
+func (v *vocabulary) output(r *random) func([]float32) {
+	token, syllable := 0, r.uniform(0.2)
 	return func(row []float32) {
 		if token < v.spoken {
 			clear(row)

@@ -75,6 +75,14 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// The names of control tokens in a prompt are text like any other.
+func TestCompletions_controlTokens(t *testing.T) {
+	e := start(t).Dial(t, client.HTTP1).Must("POST", "/v1/completions", short.with("prompt", "</s>").String())
+	if !strings.Contains(e.Body, `"prompt_tokens":5,`) { // the beginning, and four bytes
+		t.Errorf("%d %s", e.Status, e.Body)
+	}
+}
+
 // Without a seed each answer is another.
 func TestCompletions_noSeed(t *testing.T) {
 	c := start(t).Dial(t, client.HTTP1)

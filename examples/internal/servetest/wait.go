@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Patience bounds every wait.
-const Patience = 10 * time.Second
+// Patience bounds every wait, on the slowest machine.
+const Patience = 30 * time.Second
 
 // Receive waits for ch, with a bound, and says what for if nothing comes.
 func Receive[T any](t testing.TB, ch <-chan T, what string) T {

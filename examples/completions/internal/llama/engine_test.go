@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func newEngine(t *testing.T, change func(*llama.Options)) *llama.Engine {
 	t.Helper()

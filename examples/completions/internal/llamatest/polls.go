@@ -68,3 +68,11 @@ func Typical(gaps []time.Duration) time.Duration {
 	}
 	return 0
 }
+
+// Mean is the mean of gaps, most of which are short.
+func Mean(gaps []time.Duration) (mean time.Duration) {
+	for _, g := range gaps {
+		mean += g / time.Duration(len(gaps))
+	}
+	return mean
+}

@@ -34,6 +34,7 @@ func BenchmarkHangUp(b *testing.B) {
 			b.ReportMetric(ms(p50), "p50-ms")
 			b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
 			b.ReportMetric(ms(typical), "poll-ms")
+			b.ReportMetric(ms(llamatest.Mean(gaps)), "mean-poll-ms")
 			b.ReportMetric(ms(slices.Max(gaps)), "longest-poll-ms")
 			b.ReportMetric(float64(p50)/float64(typical), "ratio")
 		})

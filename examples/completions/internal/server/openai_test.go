@@ -31,7 +31,7 @@ func TestOpenAIClient(t *testing.T) {
 	if err != nil || len(text.Choices) != 1 || text.Choices[0].Text == "" || text.Choices[0].FinishReason != "length" || text.Usage.CompletionTokens != 5 {
 		t.Errorf("completion %+v, %v", text, err)
 	}
-	chat := openai.ChatCompletionRequest{Model: "random", Seed: &seed, MaxTokens: 5, Messages: []openai.ChatCompletionMessage{{Role: "user", Content: "hi"}}}
+	chat := openai.ChatCompletionRequest{Model: "random", Seed: &seed, MaxCompletionTokens: 5, Messages: []openai.ChatCompletionMessage{{Role: "user", Content: "hi"}}}
 	whole, err := c.CreateChatCompletion(ctx, chat)
 	if err != nil || whole.Choices[0].Message.Role != "assistant" || whole.Choices[0].FinishReason != openai.FinishReasonLength {
 		t.Fatalf("chat %+v, %v", whole, err)
@@ -61,7 +61,7 @@ func TestOpenAIClient(t *testing.T) {
 	}
 
 	before := f.Calls()
-	chat.N, chat.MaxTokens = 1, 1<<20
+	chat.N, chat.MaxCompletionTokens = 1, 1<<20
 	long, err := c.CreateChatCompletionStream(ctx, chat)
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,8 @@ func TestOpenAIClient(t *testing.T) {
 		t.Errorf("refused with %v", err)
 	}
 
+	// It leaves the streams above at [DONE], without waiting for their end.
+	servetest.Until(t, "the handlers to return", func() bool { return f.Inside() == 0 })
 	before := f.Calls()
 	chat.N, chat.MaxCompletionTokens = 1, 1<<20
 	long, err := c.CreateChatCompletionStream(ctx, chat)
@@ -70,5 +72,8 @@ func TestOpenAIClient(t *testing.T) {
 		t.Error(err)
 	}
 	long.Close()
-	f.MustCount(t, before, "")
+	servetest.Until(t, "the handler to return", func() bool { return f.Inside() == 0 })
+	if now := f.Calls(); now.Cancelled-before.Cancelled != 1 || servetest.Total(now.Disconnects)-servetest.Total(before.Disconnects) != 1 {
+		t.Errorf("before %+v, now %+v", before, now)
+	}
 }

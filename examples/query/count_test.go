@@ -12,6 +12,7 @@ import (
 
 	"github.com/hangup-go/hangup/cancel"
 	"github.com/hangup-go/hangup/examples/internal/client"
+	"github.com/hangup-go/hangup/examples/internal/servetest"
 	"github.com/hangup-go/hangup/native"
 )
 
@@ -28,16 +29,16 @@ func TestHangUp_counts(t *testing.T) {
 			goroutines, flags, before := runtime.NumGoroutine(), cancel.FlagsInUse(), native.ReadStats()
 			requests, hangUps := *requestsFlag, max(1, *requestsFlag/10)
 			f := start(t, "-conns", strconv.Itoa(atOnce))
-			c, stop := p.New(f.Trust(), atOnce)
-			k := &counter{f, &conn{t, c, p.URL(f.Sockets), p}}
+			c, stop := servetest.Dial(t, f.Sockets, p)
+			k := &counter{f, c}
 
 			k.complete(t, requests)
-			if n := f.Calls(); n.CallbacksFired != 0 || total(n.Disconnects) != 0 {
+			if n := f.Calls(); n.CallbacksFired != 0 || servetest.Total(n.Disconnects) != 0 {
 				t.Errorf("after %d completions: %+v", requests, n)
 			}
 			k.hangUp(t, hangUps)
 
-			server, events := f.Server, f.events
+			server, events := f.Server, f.Events
 			stop()
 			f.end(t) // every handler, call and callback has ended
 			for i := range hangUps {
@@ -46,7 +47,7 @@ func TestHangUp_counts(t *testing.T) {
 				}
 			}
 			n := server.Calls()
-			if n.CallbacksFired != uint64(hangUps) || total(n.Disconnects) != uint64(hangUps) {
+			if n.CallbacksFired != uint64(hangUps) || servetest.Total(n.Disconnects) != uint64(hangUps) {
 				t.Errorf("after %d hang-ups: %+v", hangUps, n)
 			}
 			s := native.ReadStats()
@@ -57,7 +58,7 @@ func TestHangUp_counts(t *testing.T) {
 			if n := cancel.FlagsInUse() - flags; n != 0 {
 				t.Errorf("%d flag slots left behind", n)
 			}
-			until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+native.ReadStats().Workers })
+			servetest.Until(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+native.ReadStats().Workers })
 			t.Logf("%d completed, %d hung up on: %v", requests, hangUps, n.Disconnects)
 		})
 	}
@@ -65,7 +66,7 @@ func TestHangUp_counts(t *testing.T) {
 
 type counter struct {
 	*fixture
-	*conn
+	*servetest.Conn
 }
 
 // complete makes n requests that nobody hangs up on.
@@ -77,9 +78,9 @@ func (k *counter) complete(t *testing.T, n int) {
 			break // the others would fail one by one, each after its patience
 		}
 		g.Go(func() error {
-			ctx, stop := context.WithTimeout(t.Context(), patience)
+			ctx, stop := context.WithTimeout(t.Context(), servetest.Patience)
 			defer stop()
-			if e := k.do(ctx, "GET", "/query?sql=SELECT+1", nil, ""); e.err != nil || e.status != 200 {
+			if e := k.Do(ctx, "GET", "/query?sql=SELECT+1", nil, ""); e.Err != nil || e.Status != 200 {
 				t.Errorf("a normal request: %+v", e)
 			}
 			return nil
@@ -87,7 +88,7 @@ func (k *counter) complete(t *testing.T, n int) {
 	}
 	_ = g.Wait()
 	// The client has its answer a little before the handler returns.
-	until(t, "the handlers to return", func() bool { return k.Inside() == 0 })
+	servetest.Until(t, "the handlers to return", func() bool { return k.Inside() == 0 })
 }
 
 // hangUp makes n requests and leaves each in the middle of its query.
@@ -107,12 +108,12 @@ func (k *counter) hangUp(t *testing.T, n int) {
 }
 
 func (k *counter) hangUpOnce(t *testing.T, id string) {
-	call := k.events.Expect(id)
+	call := k.Events.Expect(id)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	ended := make(chan exchange, 1)
-	go func() { ended <- k.do(ctx, "GET", queryPath(endlessSQL), nil, id) }()
-	bound := time.NewTimer(patience)
+	ended := make(chan servetest.Exchange, 1)
+	go func() { ended <- k.Do(ctx, "GET", queryPath(endlessSQL), nil, id) }()
+	bound := time.NewTimer(servetest.Patience)
 	defer bound.Stop()
 	select {
 	case <-call.Entered:

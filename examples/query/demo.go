@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -25,19 +23,11 @@ func runDemo(o *options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(stderr, i.Sockets)
-	i.Start()
-	reports, err := demo.Drive(demo.Target{
-		Sockets: i.Sockets, Quick: queryPath(quickSQL), Endless: queryPath(endlessSQL), Events: events,
-	}, o.size, stderr)
-	// The reports are complete when every handler has returned.
-	if err := errors.Join(err, i.drain(0)); err != nil {
-		return err
-	}
-	if err := demo.Table(stdout, reports); err != nil {
-		return err
-	}
-	return demo.Check(reports)
+	return demo.Run(i.Server, i.drain, demo.Target{
+		Events:  events,
+		Quick:   demo.Request{Method: "GET", Path: queryPath(quickSQL)},
+		Endless: []demo.Case{{Request: demo.Request{Method: "GET", Path: queryPath(endlessSQL)}}},
+	}, o.demo.Size, stdout, stderr)
 }
 
 func queryPath(sql string) string { return "/query?sql=" + url.QueryEscape(sql) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hangup-go/hangup/examples/internal/client"
 	"github.com/hangup-go/hangup/examples/internal/serve"
+	"github.com/hangup-go/hangup/examples/internal/servetest"
 	"github.com/hangup-go/hangup/examples/internal/spin"
 )
 
@@ -31,7 +32,7 @@ func stoppedInC(err error) bool {
 func TestHangUp_stopsTheCall(t *testing.T) {
 	f := start(t)
 	endless := queryPath(endlessSQL)
-	for _, p := range everyProtocol {
+	for _, p := range servetest.EveryProtocol {
 		for i, r := range []struct{ method, path, body string }{
 			{"GET", endless, ""},
 			{"POST", "/query", endlessSQL},
@@ -49,40 +50,21 @@ func TestHangUp_stopsTheCall(t *testing.T) {
 
 func (f *fixture) mustStop(t *testing.T, p client.Protocol, method, path, body string) {
 	before := f.Calls()
-	c := f.dial(t, p)
-	call := f.events.Expect(t.Name())
+	c := f.Dial(t, p)
+	call := f.Events.Expect(t.Name())
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	ended := make(chan exchange, 1)
-	go func() { ended <- c.do(ctx, method, path, strings.NewReader(body), t.Name()) }()
-	receive(t, call.Entered, "the call to enter C")
+	ended := make(chan servetest.Exchange, 1)
+	go func() { ended <- c.Do(ctx, method, path, strings.NewReader(body), t.Name()) }()
+	servetest.Receive(t, call.Entered, "the call to enter C")
 	leave()
-	if ret := receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
+	if ret := servetest.Receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
 		t.Errorf("C returned %v", ret.Err)
 	}
-	if e := receive(t, ended, "the client's own end"); !errors.Is(e.err, context.Canceled) {
+	if e := servetest.Receive(t, ended, "the client's own end"); !errors.Is(e.Err, context.Canceled) {
 		t.Errorf("the client got %+v", e)
 	}
-	f.mustCount(t, before, t.Name())
-}
-
-// mustCount checks that one client left since before, with one callback.
-func (f *fixture) mustCount(t *testing.T, before serve.Calls, id string) {
-	t.Helper()
-	until(t, "the handler to return", func() bool { return f.Inside() == 0 })
-	now := f.Calls()
-	if n := total(now.Disconnects) - total(before.Disconnects); n != 1 {
-		t.Errorf("%d disconnects counted: %v", n, now.Disconnects)
-	}
-	if n := now.Cancelled - before.Cancelled; n != 1 || now.Running != 0 || now.CompletedDespiteCancel != before.CompletedDespiteCancel {
-		t.Errorf("before %+v, now %+v", before, now)
-	}
-	if n := f.events.Callbacks(id); n != 1 {
-		t.Errorf("%d callbacks", n)
-	}
-	if n := now.CallbacksFired - before.CallbacksFired; n != 1 {
-		t.Errorf("%d callbacks counted", n)
-	}
+	f.MustCount(t, before, t.Name())
 }
 
 // rawRequest writes bytes on a new connection to the cleartext port.
@@ -119,19 +101,19 @@ func TestHangUp_unreadBody(t *testing.T) {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				before := f.Calls()
 				id := url.QueryEscape(t.Name())
-				call := f.events.Expect(id)
+				call := f.Events.Expect(id)
 				nc := f.rawRequest(t, strings.Replace(request, "@", id, 1))
-				receive(t, call.Entered, "the query to enter C")
+				servetest.Receive(t, call.Entered, "the query to enter C")
 				if how == "reset" {
 					if err := nc.SetLinger(0); err != nil {
 						t.Fatal(err)
 					}
 				}
 				nc.Close()
-				if ret := receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
+				if ret := servetest.Receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
 					t.Errorf("C returned %v", ret.Err)
 				}
-				f.mustCount(t, before, id)
+				f.MustCount(t, before, id)
 			})
 		}
 	}
@@ -141,13 +123,13 @@ func TestHangUp_unreadBody(t *testing.T) {
 // the connection is as good as before: the client does get the 499.
 func TestSpin_bodyBreaksOff(t *testing.T) {
 	f := start(t)
-	call := f.events.Expect("broken")
+	call := f.Events.Expect("broken")
 	nc := f.rawRequest(t, "POST /spin?ms=600000&read=1 HTTP/1.1\r\nHost: x\r\nX-Request-Id: broken\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")
-	receive(t, call.Entered, "the call to enter C")
+	servetest.Receive(t, call.Entered, "the call to enter C")
 	if _, err := io.WriteString(nc, "not a chunk\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if ret := receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
+	if ret := servetest.Receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
 		t.Errorf("C returned %v", ret.Err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
@@ -166,27 +148,27 @@ func TestSpin_bodyBreaksOff(t *testing.T) {
 // The body's sender gives up while C runs, over every protocol.
 func TestSpin_bodyAborted(t *testing.T) {
 	f := start(t)
-	for _, p := range everyProtocol {
+	for _, p := range servetest.EveryProtocol {
 		t.Run(p.Name, func(t *testing.T) {
 			before := f.Calls()
-			call := f.events.Expect(t.Name())
+			call := f.Events.Expect(t.Name())
 			body, sender := io.Pipe()
-			ended := make(chan exchange, 1)
-			c := f.dial(t, p)
-			go func() { ended <- c.do(t.Context(), "POST", "/spin?ms=600000&read=1", body, t.Name()) }()
+			ended := make(chan servetest.Exchange, 1)
+			c := f.Dial(t, p)
+			go func() { ended <- c.Do(t.Context(), "POST", "/spin?ms=600000&read=1", body, t.Name()) }()
 			if _, err := io.WriteString(sender, "the first part"); err != nil {
 				t.Fatal(err)
 			}
-			receive(t, call.Entered, "the call to enter C")
+			servetest.Receive(t, call.Entered, "the call to enter C")
 			sender.CloseWithError(errors.New("gave up"))
-			if ret := receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
+			if ret := servetest.Receive(t, call.Returned, "C to return"); !stoppedInC(ret.Err) {
 				t.Errorf("C returned %v", ret.Err)
 			}
-			if e := receive(t, ended, "the client's own end"); e.status == 200 {
+			if e := servetest.Receive(t, ended, "the client's own end"); e.Status == 200 {
 				t.Errorf("the client got %+v", e)
 			}
-			until(t, "the handler to return", func() bool { return f.Inside() == 0 })
-			if n := total(f.Calls().Disconnects) - total(before.Disconnects); n != 1 {
+			servetest.Until(t, "the handler to return", func() bool { return f.Inside() == 0 })
+			if n := servetest.Total(f.Calls().Disconnects) - servetest.Total(before.Disconnects); n != 1 {
 				t.Errorf("%d disconnects: %v", n, f.Calls().Disconnects)
 			}
 		})
@@ -196,22 +178,22 @@ func TestSpin_bodyAborted(t *testing.T) {
 // A client that is slow with its body is not one that has left.
 func TestSpin_slowBody(t *testing.T) {
 	f := start(t)
-	for _, p := range everyProtocol {
+	for _, p := range servetest.EveryProtocol {
 		t.Run(p.Name, func(t *testing.T) {
 			body, sender := io.Pipe()
 			defer sender.Close()
-			ended := make(chan exchange, 1)
-			c := f.dial(t, p)
-			go func() { ended <- c.do(t.Context(), "POST", "/spin?ms=50&read=1", body, t.Name()) }()
+			ended := make(chan servetest.Exchange, 1)
+			c := f.Dial(t, p)
+			go func() { ended <- c.Do(t.Context(), "POST", "/spin?ms=50&read=1", body, t.Name()) }()
 			if _, err := io.WriteString(sender, "the first part"); err != nil {
 				t.Fatal(err)
 			}
-			if e := receive(t, ended, "an answer before the body's end"); e.status != 200 {
+			if e := servetest.Receive(t, ended, "an answer before the body's end"); e.Status != 200 {
 				t.Errorf("the client got %+v", e)
 			}
 		})
 	}
-	if n := f.Calls(); total(n.Disconnects) != 0 || n.CallbacksFired != 0 {
+	if n := f.Calls(); servetest.Total(n.Disconnects) != 0 || n.CallbacksFired != 0 {
 		t.Errorf("nobody left, and yet %+v", n)
 	}
 }
@@ -220,34 +202,34 @@ func TestSpin_slowBody(t *testing.T) {
 // the query never reaches C. It shows as queued before.
 func TestHangUp_whileQueued(t *testing.T) {
 	f := start(t, "-conns", "1")
-	c := f.dial(t, client.HTTP2)
-	running := f.events.Expect("running")
+	c := f.Dial(t, client.HTTP2)
+	running := f.Events.Expect("running")
 	ctx, leave := context.WithCancel(t.Context())
-	first := make(chan exchange, 1)
-	go func() { first <- c.do(ctx, "GET", queryPath(endlessSQL), nil, "running") }()
-	receive(t, running.Entered, "the first query to enter C")
+	first := make(chan servetest.Exchange, 1)
+	go func() { first <- c.Do(ctx, "GET", queryPath(endlessSQL), nil, "running") }()
+	servetest.Receive(t, running.Entered, "the first query to enter C")
 	started := f.Calls().Started
 
-	waiting := f.events.Expect("waiting")
+	waiting := f.Events.Expect("waiting")
 	ctx2, leave2 := context.WithCancel(t.Context())
-	second := make(chan exchange, 1)
-	go func() { second <- c.do(ctx2, "GET", queryPath(endlessSQL), nil, "waiting") }()
-	until(t, "the second query to be queued", func() bool { return c.calls().Queued == 1 })
-	if n := c.calls(); n.Running != 1 {
+	second := make(chan servetest.Exchange, 1)
+	go func() { second <- c.Do(ctx2, "GET", queryPath(endlessSQL), nil, "waiting") }()
+	servetest.Until(t, "the second query to be queued", func() bool { return c.Calls().Queued == 1 })
+	if n := c.Calls(); n.Running != 1 {
 		t.Errorf("one runs, one waits: %+v", n)
 	}
 	leave2()
-	receive(t, second, "the second client's end")
-	until(t, "the second handler to return", func() bool { return f.Inside() == 1 })
+	servetest.Receive(t, second, "the second client's end")
+	servetest.Until(t, "the second handler to return", func() bool { return f.Inside() == 1 })
 	select {
 	case <-waiting.Entered:
 		t.Error("the second query reached C")
 	default:
 	}
-	if n := c.calls(); n.Queued != 0 || n.Started != started || n.Running != 1 {
+	if n := c.Calls(); n.Queued != 0 || n.Started != started || n.Running != 1 {
 		t.Errorf("after the second left: %+v", n)
 	}
 	leave()
-	receive(t, running.Returned, "the first query to stop")
-	receive(t, first, "the first client's end")
+	servetest.Receive(t, running.Returned, "the first query to stop")
+	servetest.Receive(t, first, "the first client's end")
 }

@@ -23,41 +23,28 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
+	"github.com/hangup-go/hangup/examples/internal/program"
 	"github.com/hangup-go/hangup/examples/internal/serve"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is main with an exit code: 0 after a drain or a demo that went well, 1
-// for what went wrong, 2 for a wrong command line.
+// run is main with an exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintf(stderr, "query: %v (see query -help)\n", err)
-		return 2
-	}
-	start := serveUntilSignal
-	if o.demo {
-		start = runDemo
-	}
-	if err := start(o, stdout, stderr); err != nil {
-		for line := range strings.Lines(err.Error() + "\n") {
-			fmt.Fprint(stderr, "query: ", line)
+	return program.Run("query", stderr, func() (program.Start, error) {
+		o, err := parse(args, stderr)
+		if err != nil {
+			return nil, err
 		}
-		return 1
-	}
-	return 0
+		if o.demo.On {
+			return func() error { return runDemo(o, stdout, stderr) }, nil
+		}
+		return func() error { return serveUntilSignal(o, stdout, stderr) }, nil
+	})
 }
 
 func serveUntilSignal(o *options, stdout, stderr io.Writer) error {

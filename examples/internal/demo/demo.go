@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,17 +19,21 @@ import (
 	"github.com/hangup-go/hangup/examples/internal/serve"
 )
 
-// Size says how much is done per protocol.
-type Size struct {
-	Requests int // that complete
-	HangUps  int // in the middle of a call
+// A Request is one that the demo's clients make.
+type Request struct{ Method, Path, Body string }
+
+// A Case is a request whose native call would run for long, and from when on its
+// clients leave.
+type Case struct {
+	Name string // empty if there is no other
+	Request
+	Began bool // once there is something of the answer; otherwise once the call is in C
 }
 
 // Target is what is driven.
 type Target struct {
-	Sockets *serve.Sockets
-	Quick   string // path and query of a request that completes at once
-	Endless string // of one whose native call would run for minutes
+	Quick   Request // completes at once
+	Endless []Case
 	Events  *Events
 }
 
@@ -38,36 +43,50 @@ const patience = 30 * time.Second
 // atOnce is how many requests are under way together.
 const atOnce = 4
 
-// Drive runs the requests, one protocol after the other, and returns a report
-// for each. It fails only if a client can't be used at all; what went wrong with
-// calls is in the reports. The reports are complete once the server was drained.
-func Drive(t Target, size Size, progress io.Writer) ([]*Report, error) {
-	var reports []*Report
+// Run starts the server, drives it, drains it, and prints the table to stdout. The
+// error says what the table shows to be wrong.
+func Run(s *serve.Server, drain func(patience time.Duration) error, t Target, size Size, stdout, stderr io.Writer) error {
+	fmt.Fprint(stderr, s.Sockets)
+	s.Start()
+	reports, err := drive(s.Sockets, t, size, stderr)
+	// The reports are complete when every handler has returned.
+	if err := errors.Join(err, drain(0)); err != nil {
+		return err
+	}
+	if err := table(stdout, reports); err != nil {
+		return err
+	}
+	return check(reports)
+}
+
+// drive runs the requests, one protocol and case after the other, and returns a
+// report for each. It fails only if a client can't be used at all; what went wrong
+// with calls is in the reports.
+func drive(s *serve.Sockets, t Target, size Size, progress io.Writer) ([]*report, error) {
+	var reports []*report
 	for _, p := range []client.Protocol{client.HTTP1, client.HTTP2, client.HTTP3} {
-		r := newReport(p.Name, size, t.Events)
-		reports = append(reports, r)
-		if err := r.drive(t, p, newProgress(progress, p.Name, size)); err != nil {
-			return reports, fmt.Errorf("%s: %w", p.Name, err)
+		c, stop := p.New(s.Trust(), atOnce)
+		defer stop()
+		for _, long := range t.Endless {
+			r := newReport(strings.TrimSpace(p.Name+" "+long.Name), size, t.Events)
+			reports = append(reports, r)
+			if err := r.drive(&caller{c, p.URL(s), p.Major, t.Events}, t.Quick, long, newProgress(progress, r.name, size)); err != nil {
+				return reports, fmt.Errorf("%s: %w", r.name, err)
+			}
 		}
 	}
 	return reports, nil
 }
 
-func (r *Report) drive(t Target, p client.Protocol, progress *progress) error {
-	c, stop := p.New(t.Sockets.Trust(), atOnce)
-	defer stop()
-	return r.driveWith(&caller{c, p.URL(t.Sockets), p.Major, t.Events}, t, progress)
-}
-
-func (r *Report) driveWith(c *caller, t Target, progress *progress) error {
+func (r *report) drive(c *caller, quick Request, long Case, progress *progress) error {
 	defer progress.end()
-	if err := c.complete(t.Quick, r, progress); err != nil {
+	if err := c.complete(quick, r, progress); err != nil {
 		return err
 	}
 	for i := range r.HangUps {
-		id := r.Protocol + " hang-up " + strconv.Itoa(i)
+		id := r.name + " hang-up " + strconv.Itoa(i)
 		r.hungUp = append(r.hungUp, id)
-		took, err := c.hangUp(t.Endless, id)
+		took, err := c.hangUp(long, id)
 		if err != nil {
 			r.fail(err) // the calls that do not stop would only pile up
 			break
@@ -88,17 +107,17 @@ type caller struct {
 }
 
 // complete makes the requests that nobody hangs up on.
-func (c *caller) complete(path string, r *Report, progress *progress) error {
+func (c *caller) complete(quick Request, r *report, progress *progress) error {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i := range r.Requests {
-		id := r.Protocol + " request " + strconv.Itoa(i)
+		id := r.name + " request " + strconv.Itoa(i)
 		r.normal = append(r.normal, id)
 		g.Go(func() error {
 			defer progress.step()
 			ctx, stop := context.WithTimeout(context.Background(), patience)
 			defer stop()
-			return c.call(ctx, path, id)
+			return c.call(ctx, quick, id)
 		})
 	}
 	return g.Wait()
@@ -106,8 +125,8 @@ func (c *caller) complete(path string, r *Report, progress *progress) error {
 
 // call makes one request and reads its answer, which must be a 200 over the
 // right protocol.
-func (c *caller) call(ctx context.Context, path, id string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+func (c *caller) call(ctx context.Context, r Request, id string) error {
+	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+r.Path, strings.NewReader(r.Body))
 	if err != nil {
 		return err
 	}
@@ -129,20 +148,24 @@ func (c *caller) call(ctx context.Context, path, id string) error {
 
 var errAnswered = errors.New("the client was answered before it hung up")
 
-// hangUp makes a request, leaves once the call is in C, and returns the time from
+// hangUp makes a request, leaves once the call is where the case says, and returns the time from
 // leaving to C's return.
-func (c *caller) hangUp(path, id string) (time.Duration, error) {
+func (c *caller) hangUp(long Case, id string) (time.Duration, error) {
 	call := c.events.Expect(id)
 	ctx, leave := context.WithCancel(context.Background())
 	defer leave()
+	reached := call.Entered
+	if long.Began {
+		reached = call.Began
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- c.call(ctx, path, id) }()
+	go func() { ended <- c.call(ctx, long.Request, id) }()
 	select {
-	case <-call.Entered:
+	case <-reached:
 	case err := <-ended:
 		return 0, errors.Join(errAnswered, err)
 	case <-time.After(patience):
-		return 0, errors.New("the request did not reach C")
+		return 0, errors.New("the request did not get so far")
 	}
 	time.Sleep(rand.N(10 * time.Millisecond)) // in the middle: any moment will do
 	left := time.Now()

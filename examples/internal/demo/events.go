@@ -18,6 +18,7 @@ type Events struct {
 // A Call is one native call to wait for.
 type Call struct {
 	Entered  chan struct{} // closed when it is about to enter C
+	Began    chan struct{} // closed when C has something of the answer
 	Returned chan Return   // receives one value when C has returned
 }
 
@@ -37,7 +38,7 @@ func NewEvents() *Events {
 func (e *Events) Expect(id string) *Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := &Call{make(chan struct{}), make(chan Return, 1)}
+	c := &Call{make(chan struct{}), make(chan struct{}), make(chan Return, 1)}
 	e.calls[id] = c
 	return c
 }
@@ -51,12 +52,22 @@ func (e *Events) Callbacks(id string) int {
 
 // Trace is what the server reports to.
 func (e *Events) Trace() serve.Trace {
-	return serve.Trace{Entered: e.entered, Returned: e.returned, Left: e.hasLeft}
+	return serve.Trace{Entered: e.entered, Began: e.began, Returned: e.returned, Left: e.hasLeft}
 }
 
 func (e *Events) entered(id string) {
 	if c := e.call(id); c != nil {
 		close(c.Entered)
+	}
+}
+
+func (e *Events) began(id string) {
+	if c := e.call(id); c != nil {
+		select {
+		case <-c.Began: // it goes on; one goroutine says so
+		default:
+			close(c.Began)
+		}
 	}
 }
 

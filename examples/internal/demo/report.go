@@ -9,9 +9,9 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A Report is what came of one protocol's requests.
-type Report struct {
-	Protocol string
+// A report is what came of the requests of one protocol and case.
+type report struct {
+	name string
 	Size
 	events         *Events
 	normal, hungUp []string // ids
@@ -20,25 +20,25 @@ type Report struct {
 	failures       []error
 }
 
-func newReport(protocol string, size Size, events *Events) *Report {
+func newReport(name string, size Size, events *Events) *report {
 	// From a microsecond to a minute, to three digits.
 	h := hdrhistogram.New(1, 60_000_000, 3)
-	return &Report{Protocol: protocol, Size: size, events: events, latency: h}
+	return &report{name: name, Size: size, events: events, latency: h}
 }
 
-func (r *Report) fail(err error) { r.failures = append(r.failures, err) }
+func (r *report) fail(err error) { r.failures = append(r.failures, err) }
 
 const header = "" +
 	"\t\t\tnative\tcallbacks\tfrom\thang-up\tto C\t\n" +
 	"\t\t\tcalls\ton normal\thaving\treturned\t\t\n" +
 	"protocol\trequests\thang-ups\tstopped\tcompletion\tp50\tp99\tmax\t\n"
 
-// Table writes the reports, one protocol a line.
-func Table(w io.Writer, reports []*Report) error {
+// table writes the reports, one a line.
+func table(w io.Writer, reports []*report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, header)
 	for _, r := range reports {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t\n", r.Protocol, len(r.normal), len(r.hungUp), r.stopped, r.callbacks(),
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t\n", r.name, len(r.normal), len(r.hungUp), r.stopped, r.callbacks(),
 			ms(r.latency.ValueAtQuantile(50)), ms(r.latency.ValueAtQuantile(99)), ms(r.latency.Max()))
 	}
 	return t.Flush()
@@ -47,20 +47,20 @@ func Table(w io.Writer, reports []*Report) error {
 func ms(µs int64) string { return fmt.Sprintf("%.2f ms", float64(µs)/1000) }
 
 // callbacks is how many disconnect callbacks ran for requests that completed.
-func (r *Report) callbacks() (n int) {
+func (r *report) callbacks() (n int) {
 	for _, id := range r.normal {
 		n += r.events.Callbacks(id)
 	}
 	return n
 }
 
-// Check returns an error that says what went wrong, nil if every hang-up stopped
+// check returns an error that says what went wrong, nil if every hang-up stopped
 // its call, with one callback, and no normal completion ran one.
-func Check(reports []*Report) error {
+func check(reports []*report) error {
 	var errs []error
 	for _, r := range reports {
 		say := func(format string, args ...any) {
-			errs = append(errs, fmt.Errorf(r.Protocol+": "+format, args...))
+			errs = append(errs, fmt.Errorf(r.name+": "+format, args...))
 		}
 		if n := len(r.hungUp) - r.stopped; n > 0 {
 			say("%d of %d hang-ups did not stop their call: %w", n, len(r.hungUp), errors.Join(r.failures...))

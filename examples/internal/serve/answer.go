@@ -32,9 +32,18 @@ func JSON(w http.ResponseWriter, status int, v any) {
 
 // Error answers {"error": message}.
 func Error(w http.ResponseWriter, status int, message string) {
-	JSON(w, status, struct {
+	JSON(w, status, plainError(status, message))
+}
+
+func plainError(_ int, message string) any {
+	return struct {
 		Error string `json:"error"`
-	}{message})
+	}{message}
+}
+
+// fail answers with an error of the server's own.
+func (s *Server) fail(w http.ResponseWriter, status int, message string) {
+	JSON(w, status, s.config.Error(status, message))
 }
 
 // Stopped answers a request whose native call was cancelled. The client has

@@ -7,11 +7,10 @@ import (
 	"sync/atomic"
 
 	"github.com/hangup-go/hangup/httpwire"
-	"github.com/hangup-go/hangup/native"
 )
 
-// Calls are the figures of /debug/calls. Native calls are counted for the whole
-// process, the rest for this server.
+// Calls are the figures of /debug/calls. Native calls are counted where
+// Config.Stats says, by default for the whole process; the rest for this server.
 type Calls struct {
 	Running                uint64 `json:"running"`
 	Queued                 int64  `json:"queued"` // wait for their turn, not in C yet
@@ -27,7 +26,7 @@ type Calls struct {
 
 // Calls returns the figures now.
 func (s *Server) Calls() Calls {
-	n := native.ReadStats()
+	n := s.config.Stats()
 	c := Calls{
 		Running:                n.Running,
 		Started:                n.Started,
@@ -36,9 +35,10 @@ func (s *Server) Calls() Calls {
 		CompletedDespiteCancel: n.CompletedDespiteCancel,
 		CallbacksFired:         n.Callbacks + s.gone.callbacks.Load(),
 		Disconnects:            s.gone.read(),
+		Queued:                 int64(n.Queued),
 	}
 	if s.config.Queued != nil {
-		c.Queued = s.config.Queued()
+		c.Queued += s.config.Queued()
 	}
 	return c
 }

@@ -13,7 +13,7 @@ import (
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.gate.enter() {
-			Error(w, http.StatusServiceUnavailable, ErrDraining.Error())
+			s.fail(w, http.StatusServiceUnavailable, ErrDraining.Error())
 			return
 		}
 		defer s.gate.leave()
@@ -47,7 +47,7 @@ func (s *Server) watch(next http.Handler) http.Handler {
 		})
 		if err != nil {
 			s.config.Log.Error("the client's leaving can't be noticed", "error", err)
-			Error(w, http.StatusInternalServerError, err.Error())
+			s.fail(w, http.StatusInternalServerError, err.Error())
 			return
 		}
 		next.ServeHTTP(w, r)

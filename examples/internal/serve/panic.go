@@ -25,7 +25,7 @@ func (s *Server) catchPanics(next http.Handler) http.Handler {
 			if hw.wrote {
 				panic(http.ErrAbortHandler)
 			}
-			Error(w, http.StatusInternalServerError, "internal error")
+			s.fail(w, http.StatusInternalServerError, "internal error")
 		}()
 		next.ServeHTTP(hw, r)
 	})

@@ -15,12 +15,15 @@ import (
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/h3"
+	"github.com/hangup-go/hangup/native"
 )
 
 // Config says what is served. Only Handler is needed.
 type Config struct {
 	Handler http.Handler
-	Queued  func() int64 // calls that wait for their turn, for /debug/calls
+	Stats   func() native.Stats                  // of the native calls, for /debug/calls; default: native.ReadStats
+	Queued  func() int64                         // calls that wait for their turn elsewhere
+	Error   func(status int, message string) any // what an error is sent as; default: {"error": message}
 	Trace   Trace
 	Log     *slog.Logger // default: slog's own
 }
@@ -43,6 +46,12 @@ type Server struct {
 func New(sockets *Sockets, config Config) (*Server, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
+	}
+	if config.Stats == nil {
+		config.Stats = native.ReadStats
+	}
+	if config.Error == nil {
+		config.Error = plainError
 	}
 	s := &Server{Sockets: sockets, config: config, gate: newGate(), failed: make(chan error, 3)}
 	s.base, s.cancel = context.WithCancelCause(context.Background())

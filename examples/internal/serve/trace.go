@@ -11,15 +11,22 @@ import (
 // they are called on the goroutine concerned and must not block.
 type Trace struct {
 	Entered  func(id string)                         // the native call is about to enter C
+	Began    func(id string)                         // C has something of the answer; called again as it gets more
 	Returned func(id string, err error)              // C has returned
 	Left     func(id string, d *httpwire.Disconnect) // the disconnect callback runs
 }
 
-// Enter and Return are called by handlers around C, on the native call's
+// Enter, Begin and Return are called by handlers around C, on the native call's
 // goroutine, and so are Trace's functions.
 func (t Trace) Enter(r *http.Request) {
 	if t.Entered != nil {
 		t.Entered(id(r))
+	}
+}
+
+func (t Trace) Begin(r *http.Request) {
+	if t.Began != nil {
+		t.Began(id(r))
 	}
 }
 

@@ -1,0 +1,4 @@
+package gguf
+
+// Float16 is float16.
+var Float16 = float16

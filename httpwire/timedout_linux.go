@@ -74,9 +74,10 @@ func gaveUp(i *unix.TCPInfo, l limits) bool {
 	switch {
 	case i.Retransmits > 0: // tcp_retransmit_timer
 		// It gives up where it would have sent once more: an RTO after the last
-		// time; or when the user timeout is over, which began with the first time.
+		// time; or when the user timeout is over, which began with the first time. The shortest round
+		// trip, as on a machine without a free processor the others measure that.
 		return sent+tick >= micros(i.Rto) ||
-			l.user > 0 && retransmitting(i)+tick >= l.user && sent > micros(i.Rtt+4*i.Rttvar)+tick
+			l.user > 0 && retransmitting(i)+tick >= l.user && sent > micros(i.Min_rtt)+tick
 	case i.Snd_wnd == 0 && l.user > 0 && i.Notsent_bytes > 0: // tcp_probe_timer
 		// The window is closed, answers may be coming; nothing but probes was sent.
 		return sent+tick >= l.user

@@ -22,10 +22,14 @@ type heart struct {
 	timer *time.Timer
 }
 
+// start does nothing after stop, which may be ahead of it: the handler has returned.
 func (h *heart) start(s *stream, every time.Duration, beat string) {
-	h.s, h.every, h.beat = s, every, []byte(beat)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.over {
+		return
+	}
+	h.s, h.every, h.beat = s, every, []byte(beat)
 	h.beats.Add(1)
 	h.timer = time.AfterFunc(every, h.run)
 }
@@ -59,12 +63,9 @@ func (h *heart) again() {
 
 // stop returns when no beat is under way or will be.
 func (h *heart) stop() {
-	if h.s == nil {
-		return
-	}
 	h.mu.Lock()
 	h.over = true
-	if h.timer.Stop() {
+	if h.timer != nil && h.timer.Stop() {
 		h.beats.Done()
 	}
 	h.mu.Unlock()

@@ -101,7 +101,9 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f fo
 		return nil, fmt.Errorf("httpwire: can't stream: neither the %T nor what it unwraps to has a Flush method: %w", w, http.ErrNotSupported)
 	case s.watch == nil && onServer(r.Context()):
 		return nil, ErrNotConfigured
-	case r.Method == http.MethodHead:
+	}
+	head := r.Method == http.MethodHead
+	if head {
 		s.err = http.ErrBodyNotAllowed // the header will do
 	}
 	f.header(w.Header())
@@ -109,12 +111,12 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f fo
 		return s, nil
 	}
 	s.interrupt.start(s.watch, opts.SendTimeout)
-	if opts.Heartbeat > 0 && s.err == nil {
-		s.heart.start(s, opts.Heartbeat, f.beat)
-	}
 	if !s.watch.addStream(s) {
 		s.close()
 		return nil, errors.New("httpwire: can't stream: the handler has returned")
+	}
+	if opts.Heartbeat > 0 && !head { // from here on close may be ahead of us
+		s.heart.start(s, opts.Heartbeat, f.beat)
 	}
 	return s, nil
 }

@@ -33,30 +33,39 @@ func (w *watch) broken(err error, expired bool) error {
 	if d == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		return &reason{text: ErrServerDeadline.Error(), alias: os.ErrDeadlineExceeded, err: err}
 	}
+	var reason error
 	if d == nil {
-		w.inquire(err)
+		reason = w.inquire(err)
 		d = w.left()
 	}
 	if d != nil {
 		return d
 	}
 	if cause := context.Cause((*requestContext)(w)); cause != nil && cause != context.Canceled {
-		return fmt.Errorf("httpwire: stream: %w (%w)", cause, err)
+		reason = cause
+	}
+	if reason != nil {
+		return fmt.Errorf("httpwire: stream: %w (%w)", reason, err)
 	}
 	return fmt.Errorf("httpwire: stream: %w", err)
 }
 
-// inquire looks whether a write failed with err because the client has left.
-func (w *watch) inquire(err error) {
+// inquire looks whether a write failed with err because the client has left; if not, it
+// returns the reason of our own, if one is known: HTTP/2's servers wake writers before they
+// cancel the context that would say it.
+func (w *watch) inquire(err error) (reason error) {
 	if ev, ok := classify(err, wire.WriteErr); ok && w.proto == HTTP1 {
 		w.Gone(ev) // of a connection that is not wrapped
 	}
 	if w.conn == nil {
 		w.awaitParent()
 	}
-	if ev, ok := w.judge(context.Cause(w.parent)); ok {
+	ev, ok := w.judge(context.Cause(w.parent))
+	if ok {
 		w.Gone(ev)
+		return nil
 	}
+	return reasonOf(ev, nil)
 }
 
 // evidenceWait bounds how long a write that failed waits for the server's context to

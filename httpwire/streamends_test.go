@@ -2,10 +2,14 @@ package httpwire_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +18,7 @@ import (
 
 	"github.com/hangup-go/hangup/httpwire"
 	"github.com/hangup-go/hangup/httpwire/internal/streamtest"
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
 
 // large does not fit into what a client that does not read takes.
@@ -98,7 +103,7 @@ func TestStream_halfClosedWhilePaused(t *testing.T) {
 // H3: what this end does is no disconnect: the server's write deadline, the
 // handler's, Server.Close. The deadlines of the server are not touched by ours.
 func TestStream_ownEnds(t *testing.T) {
-	timeout := func(s *http.Server) { s.WriteTimeout = 100 * time.Millisecond }
+	timeout := func(s *http.Server) { s.WriteTimeout = shortLimit }
 	for _, c := range []struct {
 		name string
 		set  func(*http.Server)
@@ -114,7 +119,7 @@ func TestStream_ownEnds(t *testing.T) {
 		{"Close", nil, func(s *server, _ http.ResponseWriter) error { return s.Close() }, nil, httpwire.ErrServerClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			each(t, 0, func(t *testing.T, v variant) {
+			eachAtOnce(t, 0, func(t *testing.T, v variant) {
 				if v.bare && v.proto == httpwire.HTTP1 && c.want == httpwire.ErrServerClosed {
 					return // what closes a connection that is not wrapped is not seen
 				}
@@ -186,3 +191,66 @@ func TestStream_http2FullSocket(t *testing.T) {
 		}
 	})
 }
+
+// H3: a write that fails because this end has closed the connection says so, also before
+// the server cancels the context: HTTP/2's wake writers first.
+func TestStream_closedBeforeContext(t *testing.T) {
+	c := fakeConn{reason: wire.Event{Kind: wire.ServerClosed}}
+	c.serve(context.Background(), "GET", brokenWriter{httptest.NewRecorder()}, func(w http.ResponseWriter, r *http.Request) {
+		s, err := httpwire.NewChunks(w, r, nil)
+		must(t, err)
+		if err := s.Emit([]byte("x")); !errors.Is(err, httpwire.ErrServerClosed) || !errors.Is(err, errBroken) {
+			t.Errorf("Emit: %v, want ErrServerClosed and what the write said", err)
+		}
+		if c := context.Cause(r.Context()); !errors.Is(c, httpwire.ErrServerClosed) {
+			t.Errorf("cause = %v, want ErrServerClosed", c)
+		}
+	})
+}
+
+var errBroken = errors.New("client disconnected") // as x/net says it
+
+type brokenWriter struct{ *httptest.ResponseRecorder }
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+// H5: a stream that is made as the handler returns, or after that, sends no heartbeat.
+func TestStream_madeLate(t *testing.T) {
+	for i := range 300 {
+		var c fakeConn
+		var late sync.WaitGroup
+		rec := &lateWriter{ResponseRecorder: httptest.NewRecorder()}
+		c.serve(context.Background(), "GET", rec, func(w http.ResponseWriter, r *http.Request) {
+			late.Go(func() {
+				for range i % 32 {
+					runtime.Gosched()
+				}
+				rec.made.Lock() // the header is the program's to guard
+				defer rec.made.Unlock()
+				_, _ = httpwire.NewEventStream(w, r, &httpwire.StreamOptions{Heartbeat: time.Nanosecond})
+			})
+		})
+		rec.over.Store(true)
+		late.Wait()
+		runtime.Gosched()
+		if n := rec.late.Load(); n != 0 {
+			t.Fatalf("round %d: %d heartbeats after the handler", i, n)
+		}
+	}
+}
+
+type lateWriter struct {
+	*httptest.ResponseRecorder
+	made sync.Mutex
+	over atomic.Bool
+	late atomic.Int32
+}
+
+func (w *lateWriter) Write(b []byte) (int, error) {
+	if w.over.Load() {
+		w.late.Add(1)
+	}
+	return len(b), nil
+}
+
+func (w *lateWriter) Flush() {}

@@ -151,7 +151,17 @@ func (w *watch) breakWrites() {
 	w.noteDeadline(longAgo) // where it is the context that says what happened
 	err := http.NewResponseController(w.rw.ResponseWriter).SetWriteDeadline(longAgo)
 	if t, ok := w.conn.(*tcp); ok && err != nil && t.top != nil {
-		_ = t.top.SetWriteDeadline(longAgo) // a writer below ours hides the server's
+		t.breakWrites(w) // a writer below ours hides the server's
+	}
+}
+
+// breakWrites makes the connection's writes fail, if w is the one that is served: a middleware
+// around ours may have left w's handler behind.
+func (t *tcp) breakWrites(w *watch) {
+	t.mu.Lock() // no other request is attached meanwhile
+	defer t.mu.Unlock()
+	if t.cur == w {
+		_ = t.top.SetWriteDeadline(longAgo)
 	}
 }
 

@@ -45,9 +45,9 @@ func isOver(t *testing.T, r *http.Request) {
 	if err != nil || reg.Stop() {
 		t.Errorf("OnDisconnect after the handler: %v, want a registration that does nothing", err)
 	}
-	_, err = native.Do(ctx, func(*native.Call) (int, error) { panic("entered") })
+	_, err = native.Inline(ctx, func(*native.Call) (int, error) { panic("entered") })
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("native.Do: %v, want context.Canceled", err)
+		t.Errorf("native.Inline: %v, want context.Canceled", err)
 	}
 }
 
@@ -146,9 +146,9 @@ func lookCompleted(t *testing.T, r *http.Request) {
 	if err := r.Context().Err(); err != nil {
 		t.Errorf("Err after the response = %v, want nil", err)
 	}
-	_, err = native.Do(r.Context(), func(*native.Call) (int, error) { return 1, nil })
+	_, err = native.Inline(r.Context(), func(*native.Call) (int, error) { return 1, nil })
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("native.Do after the response: %v", err)
+		t.Errorf("native.Inline after the response: %v", err)
 	}
 }
 

@@ -12,19 +12,30 @@ package httpwire
 // a GOAWAY and ignores the rest, whose resets we see all the same. Behind it, the
 // newest are kept: the handlers that are still to attach there have been started,
 // and the others are history.
+//
+// That is a guess where the machine is busy: a handler that has been started may attach after
+// thousands of streams behind it. Its reset's code is lost then, the reset is not: it is known
+// that there was one between the lowest and the highest that had to go, and the server has
+// ended the request's context (see lost).
 type earlyResets struct {
 	codes map[uint32]uint32
 	top   uint32   // the highest stream that has attached
 	ahead []uint32 // kept beyond top, oldest first
 	past  []uint32 // ring of those that are kept up to top
 	next  int      // of past: the oldest
+
+	low, high uint32 // of those that had to go; 0, 0: none
 }
 
 const maxEarly = 2048 // of ahead, and of past
 
 // keep takes note of a reset.
 func (e *earlyResets) keep(id, code uint32) {
-	if _, ok := e.codes[id]; ok || id > e.top && len(e.ahead) >= maxEarly {
+	if _, ok := e.codes[id]; ok {
+		return
+	}
+	if id > e.top && len(e.ahead) >= maxEarly {
+		e.drop(id)
 		return
 	}
 	if e.codes == nil {
@@ -61,11 +72,25 @@ func (e *earlyResets) pass(id uint32) {
 	case len(e.past) < maxEarly:
 		e.past = append(e.past, id)
 	default:
-		delete(e.codes, e.past[e.next])
+		if _, ok := e.codes[e.past[e.next]]; ok {
+			delete(e.codes, e.past[e.next])
+			e.drop(e.past[e.next])
+		}
 		e.past[e.next] = id
 		e.next = (e.next + 1) % maxEarly
 	}
 }
+
+func (e *earlyResets) drop(id uint32) {
+	if e.low == 0 || id < e.low {
+		e.low = id
+	}
+	e.high = max(e.high, id)
+}
+
+// lost reports whether id's reset may have had to go. It is for a stream that has attached,
+// and whose context has ended for no reason that is known.
+func (e *earlyResets) lost(id uint32) bool { return e.low != 0 && e.low <= id && id <= e.high }
 
 // claim forgets any one reset, and reports whether there was one.
 func (e *earlyResets) claim() bool {

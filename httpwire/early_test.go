@@ -45,3 +45,25 @@ func TestEarlyResets_slowHandler(t *testing.T) {
 		t.Error("a reset was told twice")
 	}
 }
+
+// H1: a reset that had to go is known to be lost, and no other.
+func TestEarlyResets_lost(t *testing.T) {
+	var e httpwire.EarlyResets
+	const late, streams = 101, 20000 // its handler has been started, and does not get a processor
+	for id := uint32(1); id < streams; id += 2 {
+		e.Keep(id, 8)
+		if id != late && id > late {
+			e.Attach(id)
+			e.Keep(id, 8) // behind its end
+		}
+	}
+	if _, ok := e.Attach(late); ok {
+		t.Fatal("it was kept: nothing is lost")
+	}
+	if !e.Lost(late) {
+		t.Error("the reset had to go, and nobody knows")
+	}
+	if e.Lost(streams + 1) {
+		t.Error("a stream that was not reset counts as lost")
+	}
+}

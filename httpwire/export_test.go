@@ -29,6 +29,7 @@ func StreamID(w http.ResponseWriter) uint64 { return streamID(w) }
 type EarlyResets struct{ e earlyResets }
 
 func (e *EarlyResets) Keep(id, code uint32)            { e.e.keep(id, code) }
+func (e *EarlyResets) Lost(id uint32) bool             { return e.e.lost(id) }
 func (e *EarlyResets) Attach(id uint32) (uint32, bool) { return e.e.attach(id) }
 func (e *EarlyResets) Len() int {
 	return max(len(e.e.codes), len(e.e.ahead)+len(e.e.past))

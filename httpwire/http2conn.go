@@ -65,7 +65,8 @@ func (c *http2Conn) Detach(id uint64, _ wire.Sink) {
 }
 
 // Judge finds what the frames have said already; for a request whose stream is
-// not known, a reset that belongs to nobody else.
+// not known, a reset that belongs to nobody else; and for one whose reset could not be
+// kept, that.
 func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 	c.mu.Lock()
 	if c.failed {
@@ -73,17 +74,22 @@ func (c *http2Conn) Judge(id uint64, _ wire.Sink, _ error) (wire.Event, bool) {
 		return c.reason(), false // whatever the client did then
 	}
 	ev, gone := c.ev, c.gone
+	someReset := wire.Event{Kind: wire.StreamReset, Source: wire.Frame}
 	if !gone && id > anonymous && c.early.claim() {
-		ev, gone = wire.Event{Kind: wire.StreamReset, Source: wire.Frame}, true
+		ev, gone = someReset, true
 	}
+	lost := id < anonymous && c.early.lost(uint32(id))
 	c.mu.Unlock()
 	if !gone && c.tcp != nil {
 		ev, gone = c.tcp.ending()
 	}
-	if !gone {
-		ev = c.reason()
+	if gone {
+		return ev, true
 	}
-	return ev, gone
+	if ev = c.reason(); lost && ev == (wire.Event{}) {
+		return someReset, true
+	}
+	return ev, false
 }
 
 // reason says why we ended a request's context, as far as the connection knows.

@@ -210,7 +210,9 @@ func (r *record) finish(err error, ok bool) Receipt {
 	if e, is := err.(*Error); is && at.Outcome != Completed && at.Cause == nil {
 		at.Cause = e.Cause
 	}
-	at.Noticed = noticed(at.Cause)
+	if at.Noticed = noticed(at.Cause); !at.FlagSet.IsZero() && at.Noticed.After(at.FlagSet) {
+		at.Noticed = at.FlagSet // one moment, of the thread in C that sets flags, by two clocks
+	}
 	return *at
 }
 

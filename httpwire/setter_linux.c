@@ -101,8 +101,8 @@ void hangup_set_flag(uint64_t data, uint32_t events) {
 		return;
 	/* Until BUSY is taken away the flag is not given back: Go waits for that. */
 	hangup_setter_flag *f = (hangup_setter_flag *)(uintptr_t)__atomic_load_n(&e->flag, __ATOMIC_RELAXED);
+	int64_t at = now(); /* before: what has seen the word does not end before it was set */
 	set(f);
-	int64_t at = now();
 	__atomic_store_n(&f->set_at, at, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->stamp, at, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->events, events, __ATOMIC_RELAXED);

@@ -169,6 +169,9 @@ func (r *record) returned(c *Call, err error, ok bool) {
 	r.fn = Receipt{Outcome: c.decide(err != nil || !ok), Err: err, Panicked: !ok}
 	if r.at.Returned = now; r.fn.Outcome != Completed {
 		r.look()
+		if r.at.FlagSet.After(now) {
+			r.at.FlagSet = now // its time is read behind the store, which C may have seen before
+		}
 	}
 }
 

@@ -1,6 +1,4 @@
-//go:build cgo
-
-package bench
+package server_test
 
 import (
 	"context"

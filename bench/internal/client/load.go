@@ -1,6 +1,4 @@
-//go:build cgo && linux
-
-package bench
+package client
 
 import (
 	"bufio"
@@ -11,10 +9,12 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/hangup-go/hangup/bench/internal/protocol"
 )
 
-// A loader, in the client's process, sends requests as fast as they are answered:
-// with as little work of its own as it can, for the server is what is measured.
+// A loader sends requests as fast as they are answered: with as little work of its own as it can,
+// for the server is what is measured.
 type loader struct {
 	config  *tls.Config
 	clients map[string][]func() // by protocol and address; each makes one request
@@ -23,24 +23,17 @@ type loader struct {
 // clients is how many connections there are to a server.
 const clients = 8
 
-type loaded struct {
-	Requests int
-	Took     time.Duration
-}
-
-func (l *loader) run(c command) loaded {
-	key := c.Proto + c.Addr
-	if l.clients[key] == nil {
-		for range clients {
-			l.clients[key] = append(l.clients[key], l.dial(c.Proto, c.Addr))
-		}
+func (l *loader) load(c command) Loaded {
+	key := string(c.Proto) + c.Addr
+	for len(l.clients[key]) < clients {
+		l.clients[key] = append(l.clients[key], l.dial(c.Proto, c.Addr))
 	}
 	counts, start := make([]int, clients), time.Now()
 	var wg sync.WaitGroup
 	for i, ask := range l.clients[key] {
 		wg.Go(func() {
 			n := 0
-			for time.Since(start) < c.Load {
+			for time.Since(start) < c.For {
 				ask()
 				n++
 			}
@@ -48,31 +41,27 @@ func (l *loader) run(c command) loaded {
 		})
 	}
 	wg.Wait()
-	res := loaded{Took: time.Since(start)}
+	res := Loaded{Took: time.Since(start)}
 	for _, n := range counts {
 		res.Requests += n
 	}
 	return res
 }
 
-func (l *loader) dial(proto, addr string) (ask func()) {
-	var c net.Conn
-	var err error
-	switch proto {
-	case "HTTP1", "H2C":
-		c, err = net.Dial("tcp", addr)
-	case "HTTP1TLS":
-		c, err = dialTLS(addr, l.config, "http/1.1")
-	case "HTTP2":
-		c, err = dialTLS(addr, l.config, "h2")
-	case "HTTP3":
+func (l *loader) dial(p protocol.Protocol, addr string) (ask func()) {
+	switch p {
+	case protocol.HTTP1:
+		c, err := net.Dial("tcp", addr)
+		check(err)
+		return asker1(c)
+	case protocol.HTTP1TLS:
+		c, err := dialTLS(addr, l.config, "http/1.1")
+		check(err)
+		return asker1(c)
+	case protocol.HTTP3:
 		return asker3(addr, l.config)
 	}
-	check(err)
-	if proto == "HTTP1" || proto == "HTTP1TLS" {
-		return asker1(c)
-	}
-	return asker2(newFrames(c))
+	return asker2(dial2(p, addr, l.config, false))
 }
 
 func asker1(c net.Conn) (ask func()) {
@@ -87,7 +76,7 @@ func asker1(c net.Conn) (ask func()) {
 				break
 			}
 		}
-		_, err = r.Discard(len(answer))
+		_, err = r.Discard(len(protocol.Answer))
 		check(err)
 	}
 }
@@ -95,7 +84,7 @@ func asker1(c net.Conn) (ask func()) {
 func asker2(f *frames) (ask func()) {
 	f.SetReuseFrames()
 	return func() {
-		f.request()
+		f.request("/")
 		for {
 			fr, err := f.ReadFrame()
 			check(err)

@@ -1,0 +1,115 @@
+// Package suite is what a run measures, and for how long.
+package suite
+
+import (
+	"time"
+
+	"github.com/hangup-go/hangup/bench/internal/contender"
+	"github.com/hangup-go/hangup/bench/internal/load"
+	"github.com/hangup-go/hangup/bench/internal/measurement"
+	"github.com/hangup-go/hangup/bench/internal/protocol"
+)
+
+// A Plan is what is measured, and for how long.
+type Plan struct {
+	Quick    bool
+	Series   []measurement.Series
+	Requests time.Duration // per protocol
+	Calls    time.Duration
+	Counted  []contender.Contender
+	Kinds    []protocol.Kind // that are counted
+	Clients  int             // per count
+	Wasted   int             // clients per contender and kind that are paid for
+	Work     time.Duration   // of each
+}
+
+// gap is long enough for a server's threads to fall asleep.
+const gap = 2 * time.Millisecond
+
+// Full is the whole, in under fifteen minutes on two cores.
+func Full() Plan {
+	series := func(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
+		return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Gap: gap}
+	}
+	return Plan{
+		Series: []measurement.Series{
+			series(load.Idle, all(), 40, 210*time.Second),
+			series(load.Busy4, append(contenders(), protocols()...), 50, 110*time.Second),
+			series(load.Busy16, contenders(), 50, 200*time.Second),
+			series(load.InC, contenders(), 50, 45*time.Second),
+			series(load.GC, contenders(), 50, 45*time.Second),
+			series(load.Flight, contenders(), 50, 45*time.Second),
+		},
+		Requests: 14 * time.Second, Calls: 25 * time.Second,
+		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,
+	}
+}
+
+// Quick is a look at everything, in under a minute. Its figures are too few to quote.
+func Quick() Plan {
+	few := []measurement.Place{on(contender.Ways[0]), on(rival("context.AfterFunc"))}
+	series := func(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
+		return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Gap: gap}
+	}
+	return Plan{
+		Quick: true,
+		Series: []measurement.Series{
+			series(load.Idle, all(), 10, 10*time.Second), series(load.Busy4, few, 20, 5*time.Second),
+			series(load.Busy16, few, 10, 5*time.Second),
+		},
+		Requests: time.Second, Calls: 2 * time.Second,
+		Counted: counted(), Kinds: []protocol.Kind{protocol.Unread, protocol.Answered}, Clients: 5, Wasted: 1, Work: 20 * time.Millisecond,
+	}
+}
+
+func on(c contender.Contender) measurement.Place {
+	return measurement.Place{Contender: c, Protocol: protocol.HTTP1}
+}
+
+func rival(name string) contender.Contender {
+	c, ok := contender.ByName(name)
+	if !ok {
+		panic("no contender has the name " + name)
+	}
+	return c
+}
+
+// contenders are the contenders on HTTP/1.1: hangup's ways that rivals have as well, and the rivals.
+func contenders() (places []measurement.Place) {
+	for _, name := range []string{"hangup, futex", "hangup, OnCancel", "hangup, flag"} {
+		places = append(places, on(rival(name)))
+	}
+	for _, c := range contender.Rivals {
+		places = append(places, on(c))
+	}
+	return places
+}
+
+// protocols are the stages of a cancel, by protocol.
+func protocols() (places []measurement.Place) {
+	for _, p := range protocol.All {
+		places = append(places, measurement.Place{Contender: contender.Ways[0], Protocol: p, Observed: true})
+	}
+	return places
+}
+
+// all are the contenders on HTTP/1.1, the stages, and beside them what people write today on the other protocols.
+func all() (places []measurement.Place) {
+	for _, c := range contender.Ways {
+		places = append(places, on(c))
+	}
+	for _, c := range contender.Rivals {
+		places = append(places, on(c))
+	}
+	for _, p := range protocol.All[1:] {
+		for _, name := range []string{"hangup, futex", "context.AfterFunc", "r.Context() alone"} {
+			places = append(places, measurement.Place{Contender: rival(name), Protocol: p})
+		}
+	}
+	return append(places, protocols()...)
+}
+
+func counted() []contender.Contender {
+	c := []contender.Contender{rival("hangup, futex"), rival("hangup, OnCancel")}
+	return append(append(c, contender.Rivals...), contender.Careless...)
+}

@@ -48,7 +48,6 @@ func (s *server) browse(t *testing.T) *browser {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-features", "BackForwardCache"), // a page in it is still a client
 		chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("ignore-certificate-errors-spki-list", keyHash()),

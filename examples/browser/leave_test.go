@@ -24,10 +24,17 @@ type leaving struct {
 var leavings = []leaving{
 	{"EventSource.close", "openSource", func(tb *tab) { call[chromedp.Void](tb, "closeSource") }, false},
 	{"tab of an EventSource closed", "openSource", func(tb *tab) { tb.close() }, false},
-	{"page of an EventSource left", "openSource", func(tb *tab) { run(tb, chromedp.Navigate("about:blank")) }, false},
+	{"page of an EventSource left", "openSource", leavePage, false},
 	{"AbortController.abort", "openFetch", func(tb *tab) { call[chromedp.Void](tb, "abort") }, false},
 	{"reader.cancel", "openFetch", func(tb *tab) { call[chromedp.Void](tb, "cancelReader") }, true},
 	{"tab of a fetch closed", "openFetch", func(tb *tab) { tb.close() }, false},
+}
+
+// leavePage leaves a page that closes its EventSource then. One that does not goes on as a
+// client in Chromium's back/forward cache.
+func leavePage(tb *tab) {
+	call[chromedp.Void](tb, "closeOnPagehide")
+	run(tb, chromedp.Navigate("about:blank"))
 }
 
 // H5, N3: however a user leaves, and whatever C is at, it is stopped, the Disconnect says

@@ -24,6 +24,20 @@ func (b *bareConns) add(c net.Conn) *tcp {
 	return t
 }
 
+// of returns the evidence for c, whether it is bare or wrapped; nil if there is none.
+func (b *bareConns) of(c net.Conn) *tcp {
+	if t := tcpOf(c); t != nil {
+		return t
+	}
+	if !reflect.TypeOf(c).Comparable() {
+		return nil
+	}
+	if t, ok := b.m.Load(c); ok {
+		return t.(*tcp)
+	}
+	return nil
+}
+
 // lowest returns the connection below all that c is wrapped in.
 func lowest(c net.Conn) net.Conn {
 	for {

@@ -82,9 +82,13 @@ func TestOnDisconnect_resetInReactionToClose(t *testing.T) {
 }
 
 // A Go release in which a tls.Conn's note of its own closing has moved must not go
-// unnoticed: what is left then is a guess by time.
+// unnoticed: what is left then is a guess by time. Nor one in which the errors that end it
+// have moved: what is left then is TCP.
 func TestTLS_closingIsKnown(t *testing.T) {
 	if !httpwire.KnowsTLSClosing() {
 		t.Error("crypto/tls.Conn has no field activeCall of type atomic.Int32: see tlsabove.go")
+	}
+	if !httpwire.KnowsTLSErrors() {
+		t.Error("crypto/tls.Conn has no fields in and out with a Mutex and an err: see tlshalf.go")
 	}
 }

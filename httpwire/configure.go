@@ -89,24 +89,28 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 }
 
 // wrapConnState shows the user's hook the connection that net/http shows it, not
-// our frame reader in it; and forgets bare connections. They can only be
+// our frame reader in it; notes the end of a response; and forgets bare connections. They can only be
 // forgotten after their close, when the kernel has dropped the registration.
 func wrapConnState(srv *http.Server, bare *bareConns) {
 	inner := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		ends := state == http.StateClosed || state == http.StateHijacked
-		if inner == nil && !ends {
-			return // twice for each request
+		if inner == nil && state < http.StateIdle {
+			return
 		}
 		c = shown(c)
-		if ends {
-			bare.forget(c)
-		}
-		if state == http.StateHijacked {
-			if t := tcpOf(c); t != nil {
+		switch state {
+		case http.StateIdle:
+			if t := bare.of(c); t != nil {
+				t.answer()
+			}
+		case http.StateHijacked:
+			if t := bare.of(c); t != nil {
 				t.takeBack()
 				t.stopAhead()
 			}
+			bare.forget(c)
+		case http.StateClosed:
+			bare.forget(c)
 		}
 		if inner != nil {
 			inner(c, state)

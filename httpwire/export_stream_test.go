@@ -2,3 +2,6 @@ package httpwire
 
 // Late is what the timer of SendTimeout calls.
 func (s *Stream[T]) Late() { s.interrupt.late() }
+
+// Sending reports whether a send counts as under way.
+func (s *Stream[T]) Sending() bool { return s.interrupt.sending.Load() }

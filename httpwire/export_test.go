@@ -76,3 +76,6 @@ func ConnSize() int { return int(unsafe.Sizeof(conn{})) }
 
 // KnowsTLSClosing reports whether a tls.Conn's note of its closing can be read.
 func KnowsTLSClosing() bool { return activeCall.Load() >= 0 }
+
+// KnowsTLSErrors reports whether the errors that end a tls.Conn can be read.
+func KnowsTLSErrors() bool { return tlsInput.known && tlsOutput.known }

@@ -82,9 +82,8 @@ func (t *tcp) ending() (wire.Event, bool) {
 // judgeEnd says for which reason net/http has cancelled a request whose client
 // has not left. HalfClosed is no reason for the request's context to end.
 //
-// Above TLS a close_notify is told from nothing else but by elimination, as in
-// endedAbove. A Server.Close that is under way (mayClose) need not be ruled out:
-// closing comes, and ends what lives on (Sink.Ended).
+// A Server.Close that is under way (mayClose) need not be ruled out: closing comes, and
+// ends what lives on (Sink.Ended).
 func (t *tcp) judgeEnd(cause error) wire.Event {
 	if e, ok := baseReason(t.base); ok {
 		return e
@@ -92,6 +91,7 @@ func (t *tcp) judgeEnd(cause error) wire.Event {
 	if cause != context.Canceled {
 		return wire.Event{} // of a handler around ours
 	}
+	notified := t.closeNotified()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -103,7 +103,7 @@ func (t *tcp) judgeEnd(cause error) wire.Event {
 		return wire.Event{Kind: wire.HalfClosed}
 	case t.local:
 		return wire.Event{Kind: wire.ServerDeadline}
-	case t.tls && !t.bare && !t.readShut:
+	case notified && !t.readShut:
 		t.endLocked(endedTLS, closeNotify)
 		return wire.Event{Kind: wire.HalfClosed}
 	}
@@ -111,12 +111,3 @@ func (t *tcp) judgeEnd(cause error) wire.Event {
 }
 
 var closeNotify = wire.Event{Kind: wire.Closed, Err: io.EOF, Source: wire.ReadErr}
-
-// spareAbove is for a connection whose reads are not seen: net/http has cancelled
-// a request on it, and no deadline that we know of has. It is a close_notify.
-func (t *tcp) spareAbove() wire.Event {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.endLocked(endedTLS, closeNotify)
-	return wire.Event{Kind: wire.HalfClosed}
-}

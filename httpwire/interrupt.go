@@ -146,23 +146,44 @@ func (i *interrupt) stop() {
 	}
 }
 
-// breakWrites makes the writes of the response fail from now on, those under way too.
+// breakWrites makes the writes of the response fail from now on, those under way too. On
+// HTTP/1 that is by the connection, which may have a writer below ours in front that hides it.
 func (w *watch) breakWrites() {
 	w.noteDeadline(longAgo) // where it is the context that says what happened
-	err := http.NewResponseController(w.rw.ResponseWriter).SetWriteDeadline(longAgo)
-	if t, ok := w.conn.(*tcp); ok && err != nil && t.top != nil {
-		t.breakWrites(w) // a writer below ours hides the server's
+	if t, ok := w.conn.(*tcp); ok && t.top != nil {
+		t.breakWrites(w)
+		return
 	}
+	_ = http.NewResponseController(w.rw.ResponseWriter).SetWriteDeadline(longAgo)
 }
 
-// breakWrites makes the connection's writes fail, if w is the one that is served: a middleware
-// around ours may have left w's handler behind.
+// breakWrites makes the connection's writes fail, if it serves w and has not answered: a
+// middleware around ours may have left w's handler behind.
+//
+// cut is stored before answered is looked at, and in answer it is the other way round: one of the two
+// sees the other, and a deadline that comes with the end of the response is taken back there.
 func (t *tcp) breakWrites(w *watch) {
 	t.mu.Lock() // no other request is attached meanwhile
 	defer t.mu.Unlock()
-	if t.cur == w {
+	if t.cur != w {
+		return
+	}
+	t.cut.Store(true)
+	if !t.answered.Load() {
 		_ = t.top.SetWriteDeadline(longAgo)
 	}
+}
+
+// answer is told that net/http is done with a response, and that the connection goes on. The next
+// write may be of a request that never comes to us.
+func (t *tcp) answer() {
+	t.answered.Store(true)
+	if !t.cut.Load() {
+		return // one that was cut off in time does not come here
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = t.top.SetWriteDeadline(time.Time{}) // what net/http has just set it to
 }
 
 // breakConn is for a write that breakWrites has not woken, because it waits for

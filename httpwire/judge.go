@@ -9,17 +9,15 @@ import (
 // Judge looks at the TCP state: net/http may have read the end of the input
 // before the monitor's goroutine came to run.
 func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
-	ev, ok := t.evidence()
-	if !ok && t.policy() != HalfCloseGone {
+	switch ev, ok := t.evidence(); {
+	case ok:
+		return ev, true
+	case t.policy() != HalfCloseGone:
 		return t.judgeEnd(cause), false
+	case t.endedAbove(cause):
+		return closeNotify, true
 	}
-	if ok || !t.endedAbove(cause) || t.bare {
-		if !ok {
-			ev = t.reason()
-		}
-		return ev, ok
-	}
-	return closeNotify, true
+	return t.reason(), false
 }
 
 // reason says why we ended a request's context, as far as the connection knows: a
@@ -54,13 +52,12 @@ func (t *tcp) openLocked() bool {
 // endedAbove reports whether net/http has cancelled a request on a connection
 // that is well as far as TCP is concerned: the end came by TLS.
 func (t *tcp) endedAbove(cause error) bool {
-	if !t.tls || cause != context.Canceled || t.base != nil && t.base.Err() != nil {
+	if !t.tls || cause != context.Canceled || t.base != nil && t.base.Err() != nil || !t.closeNotified() {
 		return false
 	}
 	t.mu.Lock()
-	open := t.openLocked() && !t.local && !t.readShut
-	t.mu.Unlock() // brokenAbove takes a lock of crypto/tls's, which a Write holds when it comes to note
-	return open && !t.mayClose() && !t.brokenAbove()
+	defer t.mu.Unlock()
+	return t.openLocked() && !t.local && !t.readShut && !t.mayClose()
 }
 
 // evidence returns what is known, after a look at the TCP state.

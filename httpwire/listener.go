@@ -76,9 +76,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 
 func (c *conn) Write(p []byte) (int, error) {
 	if c.tcp.tls {
-		c.tcp.writing.Add(1)
-		defer c.tcp.writing.Add(-1)
-		c.tcp.beforeAlert()
+		c.tcp.beforeAlert(p)
 	}
 	n, err := c.Conn.Write(p)
 	if err != nil {

@@ -43,7 +43,9 @@ type look struct {
 
 // over is what the requests have in common at which nobody looked before their
 // handlers returned. Nothing of it changes, except that tok's Done channel is made.
-var over = func() *look {
+var over = newOver()
+
+func newOver() *look {
 	l := new(look)
 	l.armed.Store(true)
 	l.ended = true
@@ -51,7 +53,7 @@ var over = func() *look {
 	l.tok.Cancel(context.Canceled)
 	l.tok.Close()
 	return l
-}()
+}
 
 // look returns w's look.
 func (w *watch) look() *look {

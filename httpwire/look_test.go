@@ -7,8 +7,8 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
@@ -155,29 +155,31 @@ func lookCompleted(t *testing.T, r *http.Request) {
 // C1, C3: the first look while the response becomes complete: one of the two completes what
 // OnDisconnect registers on, so that nothing stays registered.
 func TestLook_racesComplete(t *testing.T) {
-	for i := range 10 * rounds {
+	for range 50 {
+		if n := httpwire.RaceLookComplete(rounds); n != 0 {
+			t.Fatalf("%d of %d registrations wait for what can't come", n, rounds)
+		}
+	}
+}
+
+// H6: a look that was made by who had something to say, and that nobody armed, follows its parent
+// as little after the handler's end as any other.
+func TestLook_armedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var c fakeConn
-		var looked sync.WaitGroup
-		c.serve(context.Background(), "HEAD", httptest.NewRecorder(), func(w http.ResponseWriter, r *http.Request) {
-			var begun atomic.Bool
-			looked.Go(func() {
-				begun.Store(true)
-				r.Context().Done()
-			})
-			for !begun.Load() {
-				runtime.Gosched()
-			}
-			for range i % 8 {
-				begun.Load()
-			}
-			_ = http.NewResponseController(w).Flush()
-			looked.Wait()
-			reg, _ := httpwire.OnDisconnect(r, func(*httpwire.Disconnect) { t.Error("told after the response") })
-			if reg.Stop() {
-				t.Fatalf("round %d: a registration waits for what can't come", i)
-			}
-			c.leave()
+		parent, end := context.WithCancel(context.Background())
+		r := c.serve(parent, "GET", httptest.NewRecorder(), func(http.ResponseWriter, *http.Request) {
+			c.sink.Ended(wire.Event{Kind: wire.ServerClosed})
 		})
+		r.Context().Done()
+		end()
+		synctest.Wait()
+		if c.judged.Load() != 0 {
+			t.Error("the watch of a request that is over follows its parent")
+		}
+	})
+	if httpwire.OverFollows() {
+		t.Error("so does that of one at which nobody looked")
 	}
 }
 

@@ -73,9 +73,9 @@ type Options struct {
 // the handler, with a disconnect, when this end closes the connection
 // ([ErrServerClosed]; within a tenth of a second where the listener is not
 // wrapped), when a write meets a deadline of ours ([ErrServerDeadline]), with the
-// base context ([ErrBaseContext]), and at the deadline of its parent. Not with:
-// a plain cancel by a handler around the configured one, which looks like
-// net/http's. Such a handler sees net/http's own context, cancelled, as
+// base context ([ErrBaseContext]), and at the deadline of its parent. Not with,
+// once the client has ended its sending: a plain cancel by a handler around the
+// configured one, which looks like net/http's. Such a handler sees net/http's own context, cancelled, as
 // http.TimeoutHandler does; so does the deprecated http.CloseNotifier.
 //
 // A disconnect that comes later is told with its own kind: a reset, a failed
@@ -107,7 +107,8 @@ const (
 	// handler around the configured one has put a ResponseWriter of its own below
 	// or begun the response: there the policy is HalfCloseIgnore. So it is for a
 	// client that leaves after it was asked. A handler around the configured one
-	// must not write while that runs.
+	// must not write while that runs. To ask is to write: where a write deadline has
+	// passed, it ends the request as the handler's own write would ([ErrServerDeadline]).
 	HalfCloseProbe
 )
 

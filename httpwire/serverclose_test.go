@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hangup-go/hangup/httpwire"
@@ -53,6 +55,64 @@ func TestOnDisconnect_serverCloseFirst(t *testing.T) {
 			close(closed)
 		}
 	})
+}
+
+// H2: a Server.Close whose close_notify finds no room until its deadline, which is
+// crypto/tls's own, is a Server.Close.
+func TestContext_serverCloseMeetsDeadline(t *testing.T) {
+	eachHalf(t, []httpwire.HalfClosePolicy{httpwire.HalfCloseGone, httpwire.HalfCloseIgnore}, func(t *testing.T, v variant) {
+		if !v.tls || v.bare {
+			t.Skip("is about close_notify, below a wrapped listener")
+		}
+		var vs visits
+		s := v.configure(t, &vs)
+		s.Handler = vs.outer(s.Handler)
+		l := &fullListener{Listener: listen(t)}
+		s.addr = l.Addr().String()
+		s.serve(t, httpwire.Listener(l))
+		visit := vs.hold(t, "/", nil)
+		c, _ := s.dial(t)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+		receive(t, visit.ready, "the handler")
+		l.full.Store(true)
+		must(t, s.Close())
+		if !l.met.Load() {
+			t.Error("there was no close_notify")
+		}
+		receive(t, visit.ctx.Done(), "the context to be done")
+		if c := context.Cause(visit.ctx); c != httpwire.ErrServerClosed {
+			t.Errorf("cause = %v, want ErrServerClosed", c)
+		}
+		visit.end(t, 0)
+	})
+}
+
+// A fullListener accepts connections that, once it is full, take nothing before the
+// deadline, which they do not wait for.
+type fullListener struct {
+	net.Listener
+	full, met atomic.Bool
+}
+
+func (l *fullListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return fullConn{c.(*net.TCPConn), l}, nil
+}
+
+type fullConn struct {
+	*net.TCPConn
+	l *fullListener
+}
+
+func (c fullConn) Write(b []byte) (int, error) {
+	if c.l.full.Load() {
+		c.l.met.Store(true)
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.TCPConn.Write(b)
 }
 
 func get(url string) *http.Request {

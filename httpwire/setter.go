@@ -25,7 +25,8 @@ import (
 //	the response is about to be complete      response.beginLast; lent again if it was not
 //	the parent context ends                   parentDone
 //	we shut or close the connection           tcp.shut, tcp.closing
-//	we close TLS: the client reacts to that   conn.Write, which the alert goes through
+//	we close TLS, or give it up: the client   conn.Write, which the alert goes through
+//	reacts to that
 //	the connection is taken over              ConnState, which every Hijack calls
 //	it serves the next request                tcp.Attach: TimeoutHandler left a handler behind
 //
@@ -142,7 +143,7 @@ func (t *tcp) lend(w *watch, flag unsafe.Pointer) bool {
 // certainLocked reports whether a FIN or a RST of the client's says that it has left.
 func (t *tcp) certainLocked() bool {
 	closes, known := t.closesAbove()
-	return known && !closes && !t.closed && !t.readShut && !t.writeShut
+	return known && !closes && !t.closed && !t.readShut && !t.writeShut && !t.gaveUp()
 }
 
 // enlistLocked registers the connection with the setter.
@@ -227,13 +228,28 @@ func (t *tcp) takeBack() {
 	gone.tellGone()
 }
 
-// beforeAlert is called before TLS writes: it may be the alert of our closing, to which
-// the client reacts. closesAbove says so by then.
-func (t *tcp) beforeAlert() {
+// beforeAlert is called before TLS writes p: it may be the alert of our closing, to which
+// the client reacts, and closesAbove says so by then; or of our giving TLS up, which brokenAbove
+// says in an instant. Until then certainLocked finds alert.
+func (t *tcp) beforeAlert(p []byte) {
+	alert := mayBeAlert(p)
+	if t.alert.Load() != alert {
+		t.alert.Store(alert)
+	}
 	if s := t.setting.Load(); s == nil || s.e == nil {
 		return
 	}
 	if closes, _ := t.closesAbove(); closes {
 		t.takeBack()
+	} else if alert {
+		t.withdrawAny()
 	}
+}
+
+// withdrawAny takes the flag back, whosever it is.
+func (t *tcp) withdrawAny() {
+	t.mu.Lock()
+	gone := t.withdrawLocked()
+	t.mu.Unlock()
+	gone.tellGone()
 }

@@ -189,6 +189,11 @@ var turns = []struct {
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
 	}, false, 0},
+	{"hijack of a bare one", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		must(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+	}, false, 2},
 	{"hijack below", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(interface{ Unwrap() http.ResponseWriter }).Unwrap().(http.Hijacker).Hijack()
 		must(t, err)
@@ -283,6 +288,37 @@ func TestSetter_lentAgain(t *testing.T) {
 	receive(t, visit.ended, "the handler to return")
 	if n := visit.count.Load(); n != 1 {
 		t.Errorf("callback started %d times, want once", n)
+	}
+}
+
+// Rule 3: a flag that is asked for while the last write is under way is not lent.
+func TestSetter_askedInLastWrite(t *testing.T) {
+	var vs visits
+	var req *http.Request
+	s := variants[0].configure(t, &vs)
+	inner := s.Handler
+	s.Handler = vs.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(slowFlush{w, func() error {
+			flag := cancel.FromContext(req.Context()).Flag()
+			httpwire.SetFlag(httpwire.SetterData(req), httpwire.EventFIN)
+			if httpwire.Lent(req) || flag.IsSet() {
+				t.Errorf("lent %v, set %v: the response is about to be complete", httpwire.Lent(req), flag.IsSet())
+			}
+			return nil
+		}}, r)
+	}))
+	s.listen(t)
+	visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
+		req = r
+		w.Header().Set("Content-Length", "5")
+		_, _ = w.Write([]byte("hello"))
+		w.(http.Flusher).Flush()
+	})
+	c, _ := s.dial(t)
+	post(t, c, "/", 0) // a Flush reads the body
+	receive(t, visit.ended, "the handler to return")
+	if n := visit.count.Load(); n != 0 {
+		t.Errorf("callback started %d times", n)
 	}
 }
 
@@ -522,34 +558,56 @@ func setterPolicy(t *testing.T) int {
 	return 0
 }
 
-// H3: a client that reacts to our close_notify, which goes out before the connection is
-// closed, finds the flag taken back.
-func TestSetter_closingTLS(t *testing.T) {
-	var vs visits
-	s := variants[1].configure(t, &vs)
-	s.Handler = vs.outer(s.Handler)
-	l := listen(t)
-	s.addr = l.Addr().String()
-	var data atomic.Uint64
-	s.serve(t, httpwire.Listener(reacting{l, func() {
-		if d := data.Load(); d != 0 {
-			httpwire.SetFlag(d, httpwire.EventFIN)
-		}
-	}}))
-	visit := vs.expect("/", func(_ http.ResponseWriter, r *http.Request) {
-		cancel.FromContext(r.Context()).Flag()
-		if !httpwire.Lent(r) {
-			t.Error("the flag was not lent")
-		}
-		data.Store(httpwire.SetterData(r))
-		must(t, s.Close())
-		data.Store(0)
-	})
-	c, _ := s.dial(t)
-	post(t, c, "/", 0)
-	receive(t, visit.ended, "the handler to return")
-	if cause := context.Cause(visit.ctx); !errors.Is(cause, httpwire.ErrServerClosed) || visit.count.Load() != 0 {
-		t.Errorf("cause = %v, want ErrServerClosed; callbacks %d", cause, visit.count.Load())
+// H3: a client that reacts to an alert of ours finds the flag taken back: to our close_notify,
+// which goes out before the connection is closed, and to the one by which we answer what is no TLS.
+func TestSetter_alerts(t *testing.T) {
+	for name, x := range map[string]struct {
+		do    func(t *testing.T, s *server, client net.Conn)
+		cause error
+	}{
+		"close_notify": {func(t *testing.T, s *server, _ net.Conn) { must(t, s.Close()) }, httpwire.ErrServerClosed},
+		"no TLS": {func(t *testing.T, _ *server, client net.Conn) {
+			_, err := client.Write([]byte("GET / HTTP/1.1"))
+			must(t, err)
+		}, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var vs visits
+			s := variants[1].configure(t, &vs)
+			s.Handler = vs.outer(s.Handler)
+			l := listen(t)
+			s.addr = l.Addr().String()
+			var data atomic.Uint64
+			var reacted atomic.Bool
+			s.serve(t, httpwire.Listener(reacting{l, func() {
+				if d := data.Load(); d != 0 {
+					httpwire.SetFlag(d, httpwire.EventFIN)
+					reacted.Store(true)
+				}
+			}}))
+			lent := make(chan struct{})
+			visit := vs.expect("/", func(_ http.ResponseWriter, r *http.Request) {
+				cancel.FromContext(r.Context()).Flag()
+				if !httpwire.Lent(r) {
+					t.Error("the flag was not lent")
+				}
+				data.Store(httpwire.SetterData(r))
+				close(lent)
+				receive(t, r.Context().Done(), "the context to be done")
+				data.Store(0)
+			})
+			c, below := s.dial(t)
+			send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
+			receive(t, lent, "the handler")
+			x.do(t, s, below)
+			receive(t, visit.ended, "the handler to return")
+			if cause := context.Cause(visit.ctx); !errors.Is(cause, x.cause) || errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
+				t.Errorf("cause = %v, want %v; callbacks %d", cause, x.cause, visit.count.Load())
+			}
+			if !reacted.Load() {
+				t.Error("there was no alert")
+			}
+		})
 	}
 }
 

@@ -51,7 +51,10 @@ type StreamOptions struct {
 // is no disconnect. It matches os.ErrDeadlineExceeded.
 var ErrSendTimeout error = &reason{"httpwire: send timeout passed", os.ErrDeadlineExceeded, nil}
 
-var errStreamOver = errors.New("httpwire: Emit after the handler has returned")
+var (
+	errStreamOver  = errors.New("httpwire: Emit after the handler has returned")
+	errWriterPanic = errors.New("the ResponseWriter has panicked")
+)
 
 // stream is the part of a Stream that does not depend on its type.
 //
@@ -181,7 +184,8 @@ func (s *stream) Done() <-chan struct{} { return s.done }
 // Emit returns the same. To a HEAD request every Emit returns http.ErrBodyNotAllowed.
 //
 // A v that can't be encoded is an error as well, but one of v: nothing is
-// written, and the stream goes on. A panic, of v's methods or of a ResponseWriter, passes.
+// written, and the stream goes on. A panic, of v's methods or of a ResponseWriter, passes;
+// after one of a ResponseWriter, which may have written a part, the stream has failed.
 func (s *Stream[T]) Emit(v T) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,10 +209,17 @@ func (s *stream) send(b []byte) error {
 	if !s.interrupt.begin() {
 		return s.fail(nil, false)
 	}
+	returned := false
+	defer func() {
+		if !returned {
+			_ = s.fail(errWriterPanic, s.interrupt.end())
+		}
+	}()
 	_, err := s.w.Write(b)
 	if err == nil {
 		err = s.rc.Flush()
 	}
+	returned = true
 	if expired := s.interrupt.end(); err != nil || expired {
 		return s.fail(err, expired)
 	}

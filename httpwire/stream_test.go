@@ -138,6 +138,42 @@ func (b *brittle) Write([]byte) (int, error) {
 	panic("brittle")
 }
 
+// H3, H5: a panic of some middleware's writer that the handler recovers from ends the stream: a part
+// may have been written. It is no send that never ends: SendTimeout has nothing to say about it.
+func TestStream_writerPanics(t *testing.T) {
+	each(t, 0, func(t *testing.T, v variant) {
+		var vs visits
+		s := vs.serve(t, v)
+		visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
+			st, err := httpwire.NewChunks(&brittle{w, make(chan struct{})}, r, &httpwire.StreamOptions{SendTimeout: time.Minute})
+			must(t, err)
+			func() {
+				defer func() {
+					if p := recover(); p != "brittle" {
+						t.Errorf("recovered %v, want the writer's panic", p)
+					}
+				}()
+				_ = st.Emit([]byte("token"))
+			}()
+			if st.Sending() {
+				t.Error("the send is still under way")
+			}
+			if err := st.Emit([]byte("token")); err == nil || !strings.Contains(err.Error(), "panicked") {
+				t.Errorf("Emit: %v, want an error", err)
+			}
+			receive(t, r.Context().Done(), "the context to be done")
+			if c := context.Cause(r.Context()); !strings.Contains(c.Error(), "panicked") || errors.Is(c, httpwire.ErrDisconnected) {
+				t.Errorf("cause = %v", c)
+			}
+		})
+		s.request(t, "GET", "/")
+		receive(t, visit.ended, "the handler to return")
+		if n := visit.count.Load(); n != 0 {
+			t.Errorf("callback started %d times", n)
+		}
+	})
+}
+
 // The bare middleware, where the server's context is all there is, tells the same.
 func TestStream_withoutConfigure(t *testing.T) {
 	var sent atomic.Int64

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -212,18 +215,27 @@ type brokenWriter struct{ *httptest.ResponseRecorder }
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
-// H5: a stream that is made after the handler has returned is an error, and sends no heartbeat.
+// H5: a stream that is made after the handler has returned is an error, and sends no heartbeat. Many
+// are made at once, as each has to wait then between its beginning and the refusal.
 func TestStream_madeLate(t *testing.T) {
 	var c fakeConn
-	rec := &lateWriter{ResponseRecorder: httptest.NewRecorder()}
-	var w http.ResponseWriter
-	r := c.serve(context.Background(), "GET", rec, func(rw http.ResponseWriter, _ *http.Request) { w = rw })
-	for range 20000 {
-		if _, err := httpwire.NewEventStream(w, r, &httpwire.StreamOptions{Heartbeat: time.Nanosecond}); err == nil {
-			t.Fatal("no error")
-		}
+	r := c.serve(context.Background(), "GET", httptest.NewRecorder(), func(http.ResponseWriter, *http.Request) {})
+	var makers sync.WaitGroup
+	var sent atomic.Int32
+	for range 8 {
+		makers.Go(func() {
+			rec := &lateWriter{ResponseRecorder: httptest.NewRecorder()}
+			for range 5000 {
+				if _, err := httpwire.NewEventStream(rec, r, &httpwire.StreamOptions{Heartbeat: time.Nanosecond}); err == nil {
+					t.Error("no error")
+					return
+				}
+			}
+			sent.Add(rec.writes.Load())
+		})
 	}
-	if n := rec.writes.Load(); n != 0 {
+	makers.Wait()
+	if n := sent.Load(); n != 0 {
 		t.Errorf("%d heartbeats after the handler", n)
 	}
 }
@@ -241,49 +253,130 @@ func (w *lateWriter) Write(b []byte) (int, error) {
 func (w *lateWriter) Flush() {}
 
 // N4: a handler that a middleware around ours has left behind, with a stream whose writes fail by
-// then, does not cut the response of the connection's next request off.
+// then, does not cut the response of the connection's next request off, whenever that is; also not
+// that of a request that never comes to us.
 func TestStream_leftBehind(t *testing.T) {
-	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
-		var vs visits
-		s := v.configure(t, &vs)
-		h := vs.outer(s.Handler)
-		left := make(chan struct{})
-		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/late" {
-				h.ServeHTTP(w, r)
-				return
+	for _, when := range []string{"in the next request", "between", "between, made there", "at the very end"} {
+		for _, ours := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, next is ours %v", when, ours), func(t *testing.T) {
+				each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+					if v.bare && when == "at the very end" {
+						t.Skip("needs the wrapped listener")
+					}
+					leftBehind(t, v, when, ours)
+				})
+			})
+		}
+	}
+}
+
+func leftBehind(t *testing.T, v variant, when string, ours bool) {
+	var vs visits
+	emit, left, idle := make(chan struct{}), make(chan struct{}), make(chan struct{}, 2)
+	s := v.configure(t, &vs, func(s *http.Server) {
+		s.ConnState = func(_ net.Conn, st http.ConnState) {
+			if st == http.StateIdle {
+				idle <- struct{}{}
 			}
+		}
+	})
+	h := vs.outer(s.Handler)
+	var late *visit
+	act := func() { // whatever it does, the handler that was left behind does it now
+		close(emit)
+		receive(t, late.ended, "the handler that was left behind")
+	}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/late":
 			r = r.WithContext(context.WithoutCancel(r.Context()))
 			go h.ServeHTTP(brokenWriter{httptest.NewRecorder()}, r) // hides the server's, as http.TimeoutHandler does
 			receive(t, left, "the stream")
 			_, _ = io.WriteString(w, "late")
-		})
-		s.listen(t)
-		emit := make(chan struct{})
-		late := vs.expect("/late", func(w http.ResponseWriter, r *http.Request) {
-			st, err := httpwire.NewChunks(w, r, nil)
-			must(t, err)
-			close(left)
-			receive(t, emit, "the next request")
-			if err := st.Emit([]byte("x")); !errors.Is(err, errBroken) {
-				t.Errorf("Emit: %v", err)
+		case ours:
+			h.ServeHTTP(w, r)
+		default:
+			if when == "in the next request" {
+				act()
 			}
-		})
-		next := vs.expect("/next", func(w http.ResponseWriter, r *http.Request) {
-			close(emit)
-			receive(t, late.ended, "the handler that was left behind")
 			_, _ = io.WriteString(w, "next")
-		})
-		c, _ := s.dial(t)
-		for _, want := range []string{"late", "next"} {
-			send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/"+want)
-			if got, err := readResponse(c); err != nil || got != want {
-				t.Errorf("answer %q, %v, want %q", got, err, want)
-			}
-		}
-		receive(t, next.ended, "the next handler")
-		if n := next.count.Load(); n != 0 {
-			t.Errorf("callback started %d times", n)
 		}
 	})
+	l := listen(t)
+	s.addr = l.Addr().String()
+	if !v.bare {
+		l = httpwire.Listener(undeadlined{l, sync.OnceFunc(func() {
+			if when == "at the very end" {
+				act()
+			}
+		})})
+	}
+	s.serve(t, l)
+	late = vs.expect("/late", func(w http.ResponseWriter, r *http.Request) {
+		var st *httpwire.Stream[[]byte]
+		var err error
+		if when != "between, made there" {
+			st, err = httpwire.NewChunks(w, r, nil)
+			must(t, err)
+		}
+		close(left)
+		receive(t, emit, "its moment")
+		if st == nil {
+			st, err = httpwire.NewChunks(w, r, nil)
+			must(t, err)
+		}
+		if err := st.Emit([]byte("x")); !errors.Is(err, errBroken) {
+			t.Errorf("Emit: %v", err)
+		}
+	})
+	next := vs.expect("/next", func(w http.ResponseWriter, r *http.Request) {
+		if when == "in the next request" {
+			act()
+		}
+		_, _ = io.WriteString(w, "next")
+	})
+	c, _ := s.dial(t)
+	for _, want := range []string{"late", "next"} {
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/"+want)
+		if got, err := readResponse(c); err != nil || got != want {
+			t.Errorf("answer %q, %v, want %q", got, err, want)
+		}
+		if want == "late" {
+			receive(t, idle, "the end of the first request")
+			if strings.HasPrefix(when, "between") {
+				act()
+			}
+		}
+	}
+	if n := next.count.Load(); n != 0 {
+		t.Errorf("callback started %d times", n)
+	}
+}
+
+// undeadlined calls f when net/http has taken the write deadline of a response from one of its
+// connections.
+type undeadlined struct {
+	net.Listener
+	f func()
+}
+
+func (l undeadlined) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return undeadlinedConn{c.(*net.TCPConn), l.f}, nil
+}
+
+type undeadlinedConn struct {
+	*net.TCPConn
+	f func()
+}
+
+func (c undeadlinedConn) SetWriteDeadline(t time.Time) error {
+	err := c.TCPConn.SetWriteDeadline(t)
+	if t.IsZero() {
+		c.f()
+	}
+	return err
 }

@@ -24,11 +24,11 @@ import (
 // that is detached between the look-up and Gone is decided by then; Gone does
 // nothing. It never reaches the next one but by the evidence.
 //
-// TLS: a close_notify ends the input above TCP, often before the FIN comes. The
-// evidence for it is that net/http cancelled the request on an open connection
-// whose every TCP error we have seen, none of them: local says that one was a
-// deadline of ours. It is set before net/http gets the error, and cleared when a
-// request attaches: net/http ends its own reads between requests by a deadline.
+// TLS: a close_notify ends the input above TCP, often before the FIN comes. It is looked
+// for, in crypto/tls, when a request was cancelled on an open connection: see tlsabove.go.
+// local says that a deadline of ours has ended a read or a write. It is set before
+// net/http gets the error, and cleared when a request attaches: net/http ends its own
+// reads between requests by a deadline.
 //
 // Close and the monitor: the registration is made and deleted under mu, and the
 // descriptor is closed only after closing has set closed. So no registration is
@@ -44,7 +44,10 @@ type tcp struct {
 	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
-	writing  atomic.Int32 // writes under way below TLS
+	alert    atomic.Bool  // what TLS wrote last may have been an alert
+
+	answered atomic.Bool // net/http has ended the response of the current request
+	cut      atomic.Bool // a stream of the current request has been cut off; see breakWrites
 
 	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
 
@@ -91,6 +94,10 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	t.mu.Lock()
 	left := t.withdrawLocked() // of a handler that http.TimeoutHandler left behind
 	t.cur = s
+	t.answered.Store(false)
+	if t.cut.Load() {
+		t.cut.Store(false)
+	}
 	t.local = false // net/http has ended its reads between the requests by a deadline
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
 		t.token = theMonitor.add(t)
@@ -155,9 +162,9 @@ func (t *tcp) lookLocked() {
 		return
 	}
 	ev, ok := stateEvidence(t.raw)
-	// mayClose comes after the state: what it does not know of yet has not been
+	// mayClose and brokenAbove come after the state: what they do not know of yet has not been
 	// sent when the state was read, so the state is no reaction to it.
-	if !ok || t.mayClose() || t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
+	if !ok || t.mayClose() || t.gaveUp() || t.readShut && (ev.Kind == wire.Closed || t.writeShut) {
 		return // kqueue shows our own shutdown like the peer's
 	}
 	t.keepLocked(ev)
@@ -177,6 +184,9 @@ func (t *tcp) keepLocked(ev wire.Event) {
 // note takes the error of a read or a write as evidence, if it is.
 func (t *tcp) note(err error, source uint8) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if closes, _ := t.closesAbove(); closes {
+			return // of our close_notify, for which crypto/tls has a deadline of its own
+		}
 		t.mu.Lock()
 		t.local = true
 		failed := source == wire.WriteErr && t.policy() != HalfCloseGone

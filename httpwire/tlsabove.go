@@ -3,8 +3,10 @@ package httpwire
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"reflect"
+	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -14,16 +16,19 @@ import (
 // unless it may have been a reaction to us: closing a tls.Conn sends close_notify
 // before it closes the descriptor, and clients react to that by a FIN, or on HTTP/2
 // by resetting their streams. Server.Close does so, a failed write of net/http's,
-// and a handler that closes a connection that it has taken over.
+// and a handler that closes a connection that it has taken over. Likewise the alert
+// by which we give TLS up.
 //
 // A tls.Conn notes that it is being closed before it sends anything, so no reaction
 // comes here before the note. Where the note can't be read, a closed listener stands
 // for it, as Server.Close begins with that, and f is called later, if we have not
 // closed the connection by then.
 func (t *tcp) unlessClosing(f func()) {
-	switch closes, known := t.closesAbove(); {
-	case known && closes:
-	case !known && t.shutting != nil && t.shutting.Load():
+	closes, known := t.closesAbove()
+	broken, sure := t.brokenAbove()
+	switch {
+	case known && closes, broken:
+	case !known && t.shutting != nil && t.shutting.Load(), !sure:
 		t.doubt(f)
 	default:
 		f()
@@ -36,13 +41,14 @@ func (t *tcp) mayClose() bool {
 	return closes || !known && t.shutting != nil && t.shutting.Load()
 }
 
-// doubt calls f a little later, if we have not closed the connection by then.
+// doubt calls f a little later, if we have not closed the connection by then, nor given
+// TLS up. An alert that takes longer than that has not been read.
 func (t *tcp) doubt(f func()) {
 	time.AfterFunc(doubtFor, func() {
 		t.mu.Lock()
 		closed := t.closed
 		t.mu.Unlock()
-		if !closed {
+		if broken, _ := t.brokenAbove(); !closed && !broken {
 			f()
 		}
 	})
@@ -80,26 +86,54 @@ func init() {
 	activeCall.Store(int32(f.Index[0]))
 }
 
+// closeNotified reports whether TLS's input has ended as the client's close_notify ends
+// it. That is what net/http cancels a request for on a connection that is well below
+// TLS; or a handler around ours has cancelled it, which looks the same from its context.
+//
+// Who holds the input's mutex is in a Read: one that waits, and then nothing has ended,
+// or, at an end, for an instant.
+func (t *tcp) closeNotified() bool {
+	c, ok := t.top.(*tls.Conn)
+	if !ok {
+		return false
+	}
+	for range 10 {
+		if free, err := tlsInput.load(c); free {
+			return err == io.EOF
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
 // brokenAbove reports whether it was this end that gave TLS up: the client sent
 // what is no TLS, and crypto/tls answered with an alert of its own. The client is
 // there, and waits; its connection will be closed by us. So this is no
-// disconnect, as little as a frame that no client should send is on HTTP/2.
+// disconnect, as little as a frame that no client should send is on HTTP/2; nor is the
+// client's closing in answer.
 //
-// crypto/tls keeps that error, and returns it from every later Write, before it
-// writes anything; an empty Write sends nothing. Who comes here has seen net/http
-// end the request, so the read that gave up has returned: the error is there
-// before us. Where it is not, an empty Write may have to wait for a Write of the
-// handler's that is blocked, as the client, which has sent its close_notify, does
-// not read. We don't wait for that: writing says that there is one, and a Write
-// after the error does not get as far as writing. One that begins between the two
-// lines holds this up until it ends; the end of the connection is told meanwhile
-// by TCP. Where writes are not seen it is not asked: the Source says so.
-func (t *tcp) brokenAbove() bool {
+// crypto/tls keeps the error, under the mutex that it holds while it sends the alert. So
+// whoever finds the mutex free knows. If it is not, a write is under way: of data, or
+// perhaps of that alert, and then it is not sure.
+func (t *tcp) brokenAbove() (broken, sure bool) {
 	c, ok := t.top.(*tls.Conn)
-	if !ok || t.bare || t.writing.Load() > 0 {
-		return false
+	if !ok {
+		return false, true
 	}
-	_, err := c.Write(nil)
+	free, err := tlsOutput.load(c)
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "local error"
+	return errors.As(err, &op) && op.Op == "local error", free || !t.alert.Load()
+}
+
+// gaveUp is brokenAbove, and also if that is not sure.
+func (t *tcp) gaveUp() bool {
+	broken, sure := t.brokenAbove()
+	return broken || !sure
+}
+
+// mayBeAlert reports whether p, which TLS writes, may be an alert: RFC 5246, 6.2.1;
+// under TLS 1.3 two bytes of data look the same (RFC 8446, 5.2).
+func mayBeAlert(p []byte) bool {
+	const alert, data, alertLen = 21, 23, 5 + 2 + 1 + 16
+	return len(p) > 0 && (p[0] == alert || p[0] == data && len(p) == alertLen)
 }

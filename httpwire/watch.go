@@ -178,12 +178,6 @@ func (w *watch) judge(cause error) (e wire.Event, gone bool) {
 	if e.Kind == wire.HalfClosed {
 		return e, false
 	}
-	if !gone && w.bare() && w.conn.(*tcp).endedAbove(cause) {
-		if e, gone = w.judgeContext(cause); gone && w.half != nil {
-			return w.half.t.spareAbove(), false
-		}
-		return e, gone
-	}
 	// HTTP/2 keeps its deadlines above the connection; what a bare connection does
 	// is not seen.
 	unknown := w.proto == HTTP2 && e.Kind == 0 || w.bare() && e.Kind != wire.BaseContext

@@ -12,15 +12,19 @@ type Flag struct{ s *slot }
 
 // Flag returns t's flag. Its memory is allocated on first use, outside the Go
 // heap. The caller must be t's owner, before Close, or hold a borrow.
-func (t *Token) Flag() Flag {
-	if s := t.slot.Load(); s != nil {
-		return Flag{s}
+func (t *Token) Flag() (f Flag) {
+	if f.s = t.slot.Load(); f.s == nil {
+		f.s = t.newFlag()
 	}
+	return f
+}
+
+func (t *Token) newFlag() *slot {
 	f, made := t.makeFlag()
 	if made && t.setter != nil {
 		t.setter.FlagMade(f)
 	}
-	return f
+	return f.s
 }
 
 func (t *Token) makeFlag() (f Flag, made bool) {

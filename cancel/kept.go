@@ -39,7 +39,7 @@ func (t *Token) AcquireKept() (place **Kept, ok bool) {
 // ReleaseKept gives back a borrow that has the place.
 func (t *Token) ReleaseKept() {
 	s := t.state.Add(^(borrow + lent - 1)) // minus both
-	if s&closed != 0 && s/borrow == 0 {
+	if s&^decided == closed {              // and no borrow
 		t.recycle()
 	}
 }
@@ -64,6 +64,7 @@ func (t *Token) recycleLocked() *Kept {
 	}
 	k := t.kept
 	t.kept = nil
+	t.ForgetFirst()
 	return k
 }
 

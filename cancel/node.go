@@ -8,7 +8,7 @@ import (
 // A node is one registered callback. All fields but gen are guarded by the
 // mutex of the token that owns the node.
 type node struct {
-	gen  atomic.Uint64 // advanced when recycled; see invariant 4
+	gen  atomic.Uint64 // advanced when recycled, see invariant 3; of a FirstCallback with its phase
 	on   *list         // the list the node is on
 	prev *node
 	next *node
@@ -37,8 +37,11 @@ func (t *Token) newNode(f func(error)) *node {
 // recycleNode forgets the callback and frees its node. n is on no list; every Registration for it goes
 // stale.
 func (t *Token) recycleNode(n *node) {
-	n.gen.Add(1)
 	n.f, n.child, n.handoff, n.goid, n.panic = nil, nil, nil, 0, nil
+	if phase(n.gen.Load()) == started {
+		return // until Free
+	}
+	n.gen.Add(generation)
 	if n != &t.inline {
 		nodes.Put(n)
 	}

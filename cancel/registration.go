@@ -49,6 +49,9 @@ func (r Registration) Stop() bool {
 	if r.t == nil {
 		return false
 	}
+	if phase(r.gen) == started {
+		return r.n.stop(r.gen)
+	}
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
 	return r.stopLocked()
@@ -77,6 +80,9 @@ func (r Registration) StopAndWait() bool {
 		return false
 	}
 	t, n := r.t, r.n
+	if phase(r.gen) == started && n.stop(r.gen) {
+		return true
+	}
 	t.mu.Lock()
 	if r.stopLocked() {
 		t.mu.Unlock()

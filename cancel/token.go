@@ -26,6 +26,7 @@ type Token struct {
 	state atomic.Uint64
 	slot  atomic.Pointer[slot]    // the C-visible word, once somebody asked for it
 	done  atomic.Pointer[doneCtx] // the Done channel, once somebody asked for it
+	first atomic.Pointer[node]    // of a FirstCallback; read by Cancel, and taken away at the end, with mu held
 
 	setter FlagSetter // nil for most; set before t is used
 
@@ -61,6 +62,9 @@ func (t *Token) Cancel(cause error) bool {
 		s.set()
 	}
 	first := t.running.takeAll(&t.pending)
+	if n := t.startFirst(); n != nil {
+		n.handoff, first = first, n
+	}
 	d := t.done.Load()
 	t.mu.Unlock()
 
@@ -140,7 +144,7 @@ func (t *Token) Acquire() bool {
 // and no C code may read it on the caller's behalf, after Release.
 func (t *Token) Release() {
 	s := t.state.Add(^(borrow - 1)) // minus borrow
-	if s&closed != 0 && s/borrow == 0 {
+	if s&^decided == closed {       // and no borrow
 		t.recycle()
 	}
 }

@@ -21,9 +21,7 @@ type Call struct {
 
 	follower *follower // this Call's, from its first need on
 
-	// The first callback has a place that costs no lock: see OnCancel.
-	one   atomic.Uint32
-	first cancel.Registration
+	first cancel.FirstCallback // costs no lock, if the token is the call's alone or has lent the Call
 
 	more      atomic.Bool // something below was or is being registered: leave has to look
 	mu        sync.Mutex
@@ -47,21 +45,13 @@ type Call struct {
 	cleanups []func(late bool)
 }
 
-// States of Call.one. Only the taker writes first, between its two stores, and only
-// leave takes it back, once it is taken.
-const (
-	oneFree uint32 = iota
-	oneTaking
-	oneTaken
-)
-
 // A sync.Pool may drop Calls at any time; nothing but memory is lost.
 var calls sync.Pool
 
 func init() {
 	calls.New = func() any {
 		c := &Call{events: make(chan event, 2)}
-		c.kept = cancel.Kept{Value: c, Free: calls.Put}
+		c.kept = cancel.Kept{Value: c, Free: func(any) { c.first.Forget(); calls.Put(c) }}
 		return c
 	}
 }
@@ -110,11 +100,10 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 		panic("native: OnCancel called with a nil callback")
 	}
 	f = c.recorded(f)
-	if t := c.token(); c.one.CompareAndSwap(oneFree, oneTaking) {
-		r := t.OnCancel(f)
-		c.first = r
-		c.one.Store(oneTaken)
-		return r
+	if t := c.token(); c.lent || c.own != nil {
+		if r, ok := t.OnCancelFirst(&c.first, f); ok {
+			return r
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,8 +25,8 @@ var cyclesPerWay = flag.Int("hangup.cycles", 0, "how often each way in is starte
 
 // A cycle is one call that is cancelled, and what its worker keeps from one to the next.
 type cycle struct {
-	t      *testing.T
-	i      int
+	t *testing.T
+	*soaker
 	pool   *native.Pool
 	ctx    context.Context
 	engine map[nativetest.Kind]*nativetest.Engine
@@ -171,6 +170,7 @@ func abandoned(y *cycle) error {
 	if errors.As(err, &e) && e.Err == nil {
 		return err // not started
 	}
+	y.waits("the clean-up")
 	if late := <-cleaned; late != errors.Is(err, native.ErrAbandoned) {
 		y.t.Errorf("cycle %d: late %v, %v", y.i, late, err)
 	}
@@ -199,6 +199,7 @@ func leased(y *cycle) error {
 		c.AddCanceller(native.Canceller{Cancel: func(error) { e.Cancel() }, Repeat: true})
 		return e.Run(y.length(), nil)
 	})
+	y.waits("the handle's end")
 	<-closed
 	if freed.Load() != 1 {
 		y.t.Errorf("cycle %d: freed %d times", y.i, freed.Load())
@@ -238,46 +239,34 @@ func makeCycles(t *testing.T, name string, n int) (stopped int64) {
 	if name == "pool" {
 		workers = crowd
 	}
-	var made, gone atomic.Int64
-	over := make(chan struct{})
-	var wg sync.WaitGroup
-	for g := range workers {
-		wg.Go(func() {
-			y := &cycle{t: t, pool: p, engine: map[nativetest.Kind]*nativetest.Engine{}}
-			for _, k := range []nativetest.Kind{nativetest.Lost, nativetest.Sticky, nativetest.Clears} {
-				e := nativetest.NewEngine(k)
-				defer e.Free()
-				y.engine[k] = e
-			}
-			for y.i = g; y.i < n && !t.Failed(); y.i += workers {
-				if y.make(cycles[name]) {
-					gone.Add(1)
-				}
-				made.Add(1)
-			}
-		})
+	ys := make([]*cycle, workers)
+	for g := range ys {
+		ys[g] = newCycle(t, p)
+		defer ys[g].free()
 	}
-	go func() { wg.Wait(); close(over) }()
-	waitForCycles(t, over, &made)
+	var gone atomic.Int64
+	soak(t, workers, n, func(s *soaker) {
+		y := ys[s.i%workers]
+		y.soaker = s
+		if y.make(cycles[name]) {
+			gone.Add(1)
+		}
+	})
 	closePool(t, p)
 	return gone.Load()
 }
 
-// waitForCycles waits as long as there is progress.
-func waitForCycles(t *testing.T, over <-chan struct{}, made *atomic.Int64) {
-	t.Helper()
-	for last := int64(-1); ; {
-		select {
-		case <-over:
-			return
-		case <-time.After(time.Minute):
-		}
-		now := made.Load()
-		if now == last {
-			buf := make([]byte, 1<<20)
-			t.Fatalf("waited a minute for the end of a cycle, %d were made:\n%s", now, buf[:runtime.Stack(buf, true)])
-		}
-		last = now
+func newCycle(t *testing.T, p *native.Pool) *cycle {
+	y := &cycle{t: t, pool: p, engine: map[nativetest.Kind]*nativetest.Engine{}}
+	for _, k := range []nativetest.Kind{nativetest.Lost, nativetest.Sticky, nativetest.Clears} {
+		y.engine[k] = nativetest.NewEngine(k)
+	}
+	return y
+}
+
+func (y *cycle) free() {
+	for _, e := range y.engine {
+		e.Free()
 	}
 }
 
@@ -298,7 +287,9 @@ func (y *cycle) make(f func(*cycle) error) (cancelled bool) {
 		}
 		stop(errGone)
 	}()
+	y.waits("the call")
 	err := f(y)
+	y.waits("the canceller")
 	<-canceller
 	if err != nil && !errors.Is(err, errGone) {
 		y.t.Errorf("cycle %d: %v", y.i, err)

@@ -18,8 +18,7 @@ func enter(ctx context.Context, own bool) (*Call, error) {
 		return enterOwn(ctx)
 	}
 	if t.Cancelled() {
-		defer t.Release()
-		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
+		return nil, inVain(t, false)
 	}
 	c := calls.Get().(*Call)
 	c.tok = t
@@ -46,8 +45,7 @@ func enterInline(ctx context.Context) (*Call, error) {
 	case !ok:
 		return enterOwn(ctx)
 	case t.Cancelled():
-		defer release(t, place != nil)
-		return nil, &Error{Cause: t.Cause(), ctxErr: t.Err()}
+		return nil, inVain(t, place != nil)
 	case place == nil:
 		c := calls.Get().(*Call)
 		c.tok = t
@@ -60,12 +58,14 @@ func enterInline(ctx context.Context) (*Call, error) {
 	return c, nil
 }
 
-func release(t *cancel.Token, lent bool) {
+// inVain ends the borrow of a call that is not made, as t is cancelled.
+func inVain(t *cancel.Token, lent bool) error {
 	if lent {
-		t.ReleaseKept()
+		defer t.ReleaseKept()
 	} else {
-		t.Release()
+		defer t.Release()
 	}
+	return &Error{Cause: t.Cause(), ctxErr: t.Err()}
 }
 
 // enterOwn admits a call whose context has no token of ours, or a closed one.
@@ -86,7 +86,7 @@ func enterOwn(ctx context.Context) (*Call, error) {
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
 // It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
-	if c.one.Load() != oneFree || c.more.Load() || c.worker != nil {
+	if !c.first.Stop() || c.more.Load() || c.worker != nil {
 		p = c.wind()
 	}
 	return first(p, c.part())
@@ -95,6 +95,9 @@ func (c *Call) leave() (p *cancel.PanicError) {
 // part takes the call from its token. The panic is that of a foreign context.
 func (c *Call) part() (p *cancel.PanicError) {
 	t, f := c.tok, c.own
+	if f != nil {
+		f.own.ForgetFirst() // it is this Call's, and would keep it
+	}
 	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
 	switch {
 	case f == nil:
@@ -162,7 +165,7 @@ func (c *Call) keep(p *cancel.PanicError, exits bool) {
 // lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 	for {
-		for c.one.Load() != oneFree || c.more.Load() {
+		for !c.first.Stop() || c.more.Load() {
 			p = first(p, c.joinFirst())
 			p = first(p, c.joinMore())
 		}
@@ -174,19 +177,15 @@ func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 }
 
 func (c *Call) joinFirst() (p *cancel.PanicError) {
-	if c.one.Load() == oneFree {
-		return nil
+	for !c.first.Stop() {
+		if r, ok := c.first.Started(c.tok); ok {
+			p = c.join(callback{Registration: r})
+			c.first.Free()
+			return p
+		}
+		runtime.Gosched() // an OnCancel is under way
 	}
-	for c.one.Load() == oneTaking { // an OnCancel is under way
-		runtime.Gosched()
-	}
-	cb := callback{Registration: c.first}
-	c.first = cancel.Registration{}
-	c.one.Store(oneFree)
-	if cb.Stop() {
-		return nil
-	}
-	return c.join(cb)
+	return nil
 }
 
 func (c *Call) joinMore() (p *cancel.PanicError) {
@@ -235,6 +234,7 @@ func (c *Call) cancelled(err error) error {
 
 func (c *Call) recycle() {
 	c.started = 0
+	c.first.Forget()
 	if c.worker != nil {
 		c.worker, c.ctx, c.panic, c.goexit = nil, nil, nil, false
 		c.abandon.reset()

@@ -31,6 +31,12 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 
 func (c *Call) leaveInline() {
 	t, lent := c.tok, c.lent
+	if lent && c.first.Stop() && !c.more.Load() { // leave, of a call that has nothing beside its token
+		c.tok, c.record, c.how = nil, nil, NotStarted
+		c.lent, c.started = false, 0
+		t.ReleaseKept()
+		return
+	}
 	p := c.leave()
 	if lent {
 		c.endLoan(t)

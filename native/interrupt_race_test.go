@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,21 +40,16 @@ func TestInterruptible_race(t *testing.T) {
 	mustInterrupt(t) // 34 from elsewhere ends a program without the handler
 	defer busyProgram(t)()
 	var cancelled atomic.Int64
-	var wg sync.WaitGroup
-	goroutines := *signalGoroutines
-	for g := range goroutines {
-		wg.Go(func() {
-			for i := g; i < n && !t.Failed(); i += goroutines {
-				if raceOneSignal(t, i) {
-					cancelled.Add(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
+	start := time.Now()
+	soak(t, *signalGoroutines, n, func(s *soaker) {
+		if raceOneSignal(t, s) {
+			cancelled.Add(1)
+		}
+	})
 	assertConfined(t)
-	sent, _, _ := native.SignalCounts()
-	t.Logf("%d calls, %d interrupted; %d signals sent since the start", n, cancelled.Load(), sent)
+	sent, inside, outside := native.SignalCounts()
+	t.Logf("%d calls, %d interrupted, %v; since the program's start %d signals sent, %d handled inside, %d outside",
+		n, cancelled.Load(), time.Since(start).Round(time.Millisecond), sent, inside, outside)
 	if cancelled.Load() == 0 {
 		t.Error("no call was interrupted")
 	}
@@ -61,7 +57,8 @@ func TestInterruptible_race(t *testing.T) {
 
 // raceOneSignal makes a call that a cancel hits anywhere: before the system call, in it, on the
 // way out. It reports whether the call was interrupted.
-func raceOneSignal(t *testing.T, i int) bool {
+func raceOneSignal(t *testing.T, s *soaker) bool {
+	i := s.i
 	ctx, stop := oneContext([]string{"token", "derived", "standard"}[i%3])
 	defer stop(nil)
 	canceller := make(chan struct{})
@@ -80,12 +77,16 @@ func raceOneSignal(t *testing.T, i int) bool {
 	if i%2 == 0 {
 		do = native.Inline[int]
 	}
+	s.waits("the call's begin")
 	_, err := do(ctx, func(c *native.Call) (int, error) {
 		return 0, c.Interruptible(func() error {
 			close(entered)
+			s.waits("the system call of " + strconv.Itoa(i%8))
+			defer s.waits("the section's end")
 			return again(c, func() error { return blockBriefly(i) })
 		})
 	})
+	s.waits("the canceller")
 	<-canceller
 	var ne *native.Error
 	switch {

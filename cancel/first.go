@@ -111,7 +111,8 @@ func (p *FirstCallback) Forget() {
 	}
 }
 
-// ForgetFirst makes t forget the place. Nobody cancels t meanwhile.
+// ForgetFirst makes t forget the place, which is vacant. Who may be cancelling t just now is
+// waited for before the place is used again.
 func (t *Token) ForgetFirst() {
 	if t.first.Load() != nil {
 		t.first.Store(nil)

@@ -6,8 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hangup-go/hangup/bench/internal/client"
@@ -38,9 +42,14 @@ func main() {
 
 // run does what the options say. Files are written last, if nothing failed.
 func run(ctx context.Context, o *options) error {
-	if o.out != "" {
-		if err := result.CheckDir(o.out); err != nil {
-			return fmt.Errorf("-out: %w", err)
+	if err := o.checkFiles(); err != nil {
+		return err
+	}
+	var old *result.Results
+	if o.compare != "" {
+		var err error
+		if old, err = result.Read(o.compare); err != nil {
+			return fmt.Errorf("-compare: %w", err)
 		}
 	}
 	res, err := o.results(ctx)
@@ -50,7 +59,36 @@ func run(ctx context.Context, o *options) error {
 	if err := report.Text(os.Stdout, res); err != nil {
 		return err
 	}
+	if old != nil {
+		if err := report.Compare(os.Stdout, old, res); err != nil {
+			return err
+		}
+	}
 	return o.write(res)
+}
+
+// checkFiles says before the run what could not be written after it.
+func (o *options) checkFiles() error {
+	if o.out == "" {
+		return nil
+	}
+	if err := result.CheckDir(o.out); err != nil {
+		return fmt.Errorf("-out: %w", err)
+	}
+	if o.readme == "" {
+		return nil
+	}
+	b, err := os.ReadFile(o.readme)
+	if err == nil {
+		_, err = report.Splice(b, new(result.Results))
+	}
+	if err == nil {
+		err = result.CheckDir(filepath.Dir(o.readme))
+	}
+	if err != nil {
+		return fmt.Errorf("-readme: %w", err)
+	}
+	return nil
 }
 
 // results are a file's, or those of a run.
@@ -62,6 +100,9 @@ func (o *options) results(ctx context.Context) (*result.Results, error) {
 	if o.quick {
 		plan = suite.Quick()
 	}
+	if o.span != 0 {
+		plan = plan.For(o.span)
+	}
 	p := newProgress(os.Stderr)
 	defer p.end()
 	return suite.Run(ctx, plan, p)
@@ -71,14 +112,29 @@ func (o *options) write(res *result.Results) error {
 	if o.out == "" {
 		return nil
 	}
-	files := result.Files{}
-	var err error
+	files, err := report.Plots(res)
+	if err != nil {
+		return err
+	}
 	if files["results.json"], err = res.JSON(); err != nil {
 		return err
+	}
+	if o.readme != "" {
+		old, err := os.ReadFile(o.readme)
+		if err != nil {
+			return err
+		}
+		new, err := report.Splice(old, res)
+		if err != nil {
+			return err
+		}
+		if err := (result.Files{filepath.Base(o.readme): new}).Write(filepath.Dir(o.readme)); err != nil {
+			return err
+		}
 	}
 	if err := files.Write(o.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "written to %s: %s\n", o.out, "results.json")
+	fmt.Fprintf(os.Stderr, "written to %s: %s\n", o.out, strings.Join(slices.Sorted(maps.Keys(files)), ", "))
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"time"
 )
 
 // options are what the command line says.
@@ -13,6 +14,10 @@ type options struct {
 	quick bool
 	out   string
 	from  string
+	span  time.Duration
+
+	compare string
+	readme  string // the file; "" if it is not to be written
 }
 
 const usage = `bench measures how fast a client's hang-up stops native code.
@@ -28,7 +33,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Usage = func() { fmt.Fprint(stderr, usage); f.PrintDefaults() }
 	f.BoolVar(&o.quick, "quick", false, "a look at everything, in under a minute, too short to quote; writes nothing unless -out is given")
 	f.StringVar(&o.out, "out", "results", "the `directory` that the results are written to; \"\" writes nothing")
+	f.DurationVar(&o.span, "for", 0, "about how `long` to measure, instead of some thirteen minutes: fewer samples in less time")
 	f.StringVar(&o.from, "from", "", "measure nothing: show the results of a `file`, and write nothing unless -out is given")
+	f.StringVar(&o.compare, "compare", "", "compare with the results of a `file`, as benchstat does")
+	readme := f.Bool("readme", false, "put the figures into ../README.md as well")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -42,6 +50,14 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	if (o.quick || o.from != "") && !set["out"] {
 		o.out = ""
 	}
+	if *readme {
+		o.readme = "../README.md"
+		if o.out == "" {
+			err := fmt.Errorf("-readme shows the plots of -out: give that too")
+			fmt.Fprintln(stderr, "bench:", err)
+			return nil, err
+		}
+	}
 	return o, nil
 }
 
@@ -49,6 +65,10 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unknown argument %q: flags begin with a dash", rest[0])
+	case o.span != 0 && (o.quick || o.from != ""):
+		return fmt.Errorf("-for is about a full run: not with -quick or -from")
+	case o.span != 0 && o.span < time.Minute:
+		return fmt.Errorf("-for %v: a full run takes a minute at least; -quick is shorter", o.span)
 	case o.quick && o.from != "":
 		return fmt.Errorf("-quick measures, and -from does not: give one of them")
 	}

@@ -78,6 +78,7 @@ func (c *child) do(cmd command) (answer any) {
 
 // leave leaves by plan.
 func (c *child) leave(cmd command) (left []Left) {
+	c.sendNext()
 	start := clock.Now()
 	for i, leave := range c.leaves {
 		planned := start + int64(i+1)*int64(cmd.Gap)

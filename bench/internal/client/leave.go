@@ -22,10 +22,23 @@ type leaver struct {
 	config *tls.Config
 	http2  map[string]*frames // by address
 	http3  map[string]*http3.ClientConn
+	behind []int // sockets that are to have a next request behind the open one
+}
+
+// next1 is what comes behind a pipelined request.
+const next1 = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// sendNext sends the next requests, now that the first ones are inside their calls.
+func (l *leaver) sendNext() {
+	for _, fd := range l.behind {
+		_, err := unix.Write(fd, []byte(next1))
+		check(err)
+	}
+	l.behind = nil
 }
 
 func newLeaver(config *tls.Config) leaver {
-	return leaver{config, map[string]*frames{}, map[string]*http3.ClientConn{}}
+	return leaver{config: config, http2: map[string]*frames{}, http3: map[string]*http3.ClientConn{}}
 }
 
 // request sends one for /n. What leave does is what a client does that gives up: close its
@@ -35,6 +48,9 @@ func (l *leaver) request(c command, n int) (leave func()) {
 	switch c.Proto {
 	case protocol.HTTP1:
 		fd := open1(c.Addr, head1(c.Kind, path))
+		if c.Kind == protocol.Pipelined {
+			l.behind = append(l.behind, fd)
+		}
 		return func() { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) } // Go's own would do more
 	case protocol.HTTP1TLS:
 		conn, err := dialTLS(c.Addr, l.config, "http/1.1")
@@ -70,7 +86,7 @@ func head1(k protocol.Kind, path string) string {
 	case protocol.Expect:
 		return "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
 	case protocol.Pipelined:
-		return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n"
+		return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" // and next1
 	}
 	return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n"
 }

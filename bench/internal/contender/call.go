@@ -145,7 +145,7 @@ func (c *Call) pass() engine.Pass {
 	if c.Mode == Sleeps {
 		return engine.Pass{Every: PollEvery}
 	}
-	return engine.Pass{Computes: true}
+	return engine.Pass{Every: 10 * time.Microsecond, Computes: true}
 }
 
 func (c *Call) limit() time.Duration {

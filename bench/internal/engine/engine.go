@@ -64,7 +64,7 @@ func Wait(flag unsafe.Pointer, limit time.Duration, m *Marks) bool {
 // A Pass is what an engine does between two looks.
 type Pass struct {
 	Every    time.Duration
-	Computes bool // else it sleeps
+	Computes bool // else it sleeps; the limit is then of the thread's processor time
 }
 
 func (p Pass) c() (every C.int64_t, compute C.int) {

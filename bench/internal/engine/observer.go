@@ -27,7 +27,8 @@ func Observe(c syscall.Conn, number uint32) error {
 }
 
 // FirstEvent returns when the kernel told of the first event at or after since on the
-// socket that has the number, 0 if it did not.
+// socket that has the number. It is 0 if the kernel did not, or if others had read what there was
+// before the observer's thread was awake.
 func FirstEvent(number uint32, since int64) int64 {
 	return int64(C.bo_first(C.uint32_t(number), C.int64_t(since)))
 }

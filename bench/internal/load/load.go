@@ -31,13 +31,14 @@ var (
 
 	Busy4  = Load{"4 busy goroutines a core", "Go code that computes, 4 goroutines a core", busy(4, compute)}
 	Busy16 = Load{"16 busy goroutines a core", "Go code that computes, 16 goroutines a core", busy(16, compute)}
+	Spare4 = Load{"4 busy goroutines a core, spare Ps", "the same with GOMAXPROCS at three times the cores", spare(3, busy(4, compute))}
 	InC    = Load{"every P in C", "C code that computes, a call a core", busy(1, computeInC)}
 	GC     = Load{"GC pressure", "a goroutine a core that allocates, on 64 MB of live heap", busy(1, allocate)}
 	Flight = Load{"10,000 calls in flight", "10,000 requests of HTTP/1.1 in native.DoIn: 500 inside C, the others queued", inFlight(10_000, 500)}
 )
 
 // All are the loads.
-var All = []Load{Idle, Busy4, Busy16, InC, GC, Flight}
+var All = []Load{Idle, Busy4, Spare4, Busy16, InC, GC, Flight}
 
 // busy starts so many goroutines a core.
 func busy(perCore int, work func(over *atomic.Bool)) func(context.Context, Host) (func(), error) {
@@ -48,6 +49,18 @@ func busy(perCore int, work func(over *atomic.Bool)) func(context.Context, Host)
 			wg.Go(func() { work(&over) })
 		}
 		return func() { over.Store(true); wg.Wait() }, nil
+	}
+}
+
+// spare multiplies GOMAXPROCS. As many goroutines a core are busy as without.
+func spare(times int, start func(context.Context, Host) (func(), error)) func(context.Context, Host) (func(), error) {
+	return func(ctx context.Context, h Host) (func(), error) {
+		stop, err := start(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		before := runtime.GOMAXPROCS(times * runtime.GOMAXPROCS(0))
+		return func() { runtime.GOMAXPROCS(before); stop() }, nil
 	}
 }
 

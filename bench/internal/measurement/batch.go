@@ -48,6 +48,9 @@ func (l *Lab) run(ctx context.Context, b Batch) ([]trip, error) {
 // runCPU is run, and returns how much processor time this process took from when the first left to when nothing
 // was left of any.
 func (l *Lab) runCPU(ctx context.Context, b Batch) (trips []trip, cpu time.Duration, err error) {
+	if ctx.Err() != nil {
+		return nil, 0, context.Cause(ctx)
+	}
 	s := l.servers[where{b.Contender.Ours, b.Observed}]
 	trials := make([]*trial, b.Count)
 	for i := range trials {
@@ -83,6 +86,9 @@ func (l *Lab) runCPU(ctx context.Context, b Batch) (trips []trip, cpu time.Durat
 			return nil, 0, fmt.Errorf("%s on %s: %w", b.Contender.Name, b.Protocol, err)
 		}
 		if b.Kind != protocol.Answered {
+			if !b.Contender.Blind {
+				t.call.Join() // it may say when it cancelled a moment after the handler has returned
+			}
 			trips[i] = t.trip(left[i].Planned, left[i].At)
 		}
 		t.end(b)
@@ -137,13 +143,16 @@ func (t *trial) await(ctx context.Context) error {
 }
 
 func (t *trial) trip(planned, left int64) trip {
-	flag := t.call.At(contender.FlagSet)
+	flag, seen := t.call.At(contender.FlagSet), t.call.Marks.Seen()
+	if seen != 0 && flag != 0 {
+		flag = min(flag, seen) // its time is read behind the store
+	}
 	if t.noticed != 0 && flag != 0 {
 		t.noticed = min(t.noticed, flag) // where it is one moment, of the thread in C, by two clocks
 	}
 	return trip{
 		planned: planned, left: left,
-		event: t.event.After(left), noticed: t.noticed, flag: flag, seen: t.call.Marks.Seen(),
+		event: t.event.After(left), noticed: t.noticed, flag: flag, seen: seen,
 		returned: t.call.At(contender.Returned), done: t.call.At(contender.Done), handler: t.handler, fired: t.call.Fired(),
 	}
 }

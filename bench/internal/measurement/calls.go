@@ -48,6 +48,9 @@ func callRows() []callRow {
 	return rows
 }
 
+// parts of a run are what a comparison with another has as its samples.
+const parts = 20
+
 // callsPerRound is how many calls a row makes in its turn.
 const callsPerRound = 2000
 
@@ -96,7 +99,7 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 	for i, r := range rows {
 		out = append(out, result.CallCost{
 			Name: r.name, Ours: r.Ours, NS: result.RatioOf(ns[i]), Against: result.RatioOf(ratios[i]),
-			Allocs: result.RatioOf(allocs[i]).Median,
+			Allocs: result.RatioOf(allocs[i]).Median, Samples: result.Parts(ns[i], parts),
 		})
 	}
 	return out, nil

@@ -52,7 +52,7 @@ func requestCost(p protocol.Protocol, plain, ours []bill) result.RequestCost {
 	return result.RequestCost{
 		Protocol: string(p), Slices: len(plain), Slower: result.RatioOf(slower), CPU: result.RatioOf(cpu),
 		PlainPerSec: 1e9 / result.RatioOf(plainWall).Median, OursPerSec: 1e9 / result.RatioOf(oursWall).Median,
-		Allocs: result.RatioOf(allocs).Median,
+		Allocs: result.RatioOf(allocs).Median, Samples: result.Parts(slower, parts),
 	}
 }
 

@@ -24,7 +24,7 @@ type Kind string
 const (
 	Get       Kind = "GET"
 	Unread    Kind = "POST, body unread"           // a part of the body has come, and the handler does not read it
-	Pipelined Kind = "GET, next request behind it" // pipelined
+	Pipelined Kind = "GET, next request behind it" // pipelined, once the first is inside its call
 	Expect    Kind = "POST, Expect: 100-continue"  // the client waits for the go-ahead, which nobody gives
 	Answered  Kind = "GET, answered, client stays" // the call ends by itself, and nobody leaves
 )

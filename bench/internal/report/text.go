@@ -68,6 +68,7 @@ func Text(w io.Writer, r *result.Results) error {
 	for _, c := range r.Waste {
 		row(t, c.Contender, c.Kind, fmt.Sprint(c.Clients), duration(c.Work), duration(c.Burnt))
 	}
+	aimText(t, r)
 	return t.Flush()
 }
 

@@ -85,6 +85,15 @@ func (r *Recorder) Dist(keep bool) Dist {
 // enoughFor is how many samples a quantile takes: two at least are to lie beyond it.
 func enoughFor(q float64) int64 { return int64(math.Round(2 / (1 - q))) }
 
+// Parts returns the medians of n parts of v, in order; or of fewer, if v is shorter.
+func Parts(v []float64, n int) (medians []float64) {
+	n = min(n, len(v))
+	for i := range n {
+		medians = append(medians, RatioOf(v[i*len(v)/n:(i+1)*len(v)/n]).Median)
+	}
+	return medians
+}
+
 // RatioOf returns the median and quartiles of v, zero if it is empty.
 func RatioOf(v []float64) Ratio {
 	if len(v) == 0 {

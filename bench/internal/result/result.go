@@ -61,7 +61,8 @@ type CallCost struct {
 	Ours    bool
 	NS      Ratio // per call, nanoseconds
 	Allocs  float64
-	Against Ratio // the raw call of the same round
+	Against Ratio     // the raw call of the same round
+	Samples []float64 // of NS, for comparisons: medians of parts of the run
 }
 
 // A RequestCost is what Configure costs requests that nobody leaves.
@@ -73,6 +74,7 @@ type RequestCost struct {
 	CPU         Ratio // in %, more processor time of the server's process per request
 	Allocs      float64
 	Slices      int
+	Samples     []float64 // of Slower, the same
 }
 
 // Waste is the processor time that the server's process burns for a client that has left.

@@ -23,6 +23,33 @@ type Plan struct {
 	Work     time.Duration   // of each
 }
 
+// For returns the plan with its times such that it takes about so long. What is counted stays as it is.
+func (p Plan) For(d time.Duration) Plan {
+	fixed, free := p.counting(), 5*p.Requests+p.Calls
+	for _, s := range p.Series {
+		free += s.Budget
+	}
+	scale := max(float64(d-fixed)/float64(free), 0)
+	scaled := func(d time.Duration) time.Duration { return time.Duration(scale * float64(d)) }
+	p.Requests, p.Calls = scaled(p.Requests), scaled(p.Calls)
+	p.Series = append([]measurement.Series{}, p.Series...)
+	for i := range p.Series {
+		p.Series[i].Budget = scaled(p.Series[i].Budget)
+	}
+	return p
+}
+
+// counting is about how long it takes to count.
+func (p Plan) counting() time.Duration { return p.countTime() + p.wasteTime() }
+
+func (p Plan) countTime() time.Duration {
+	return time.Duration(len(p.Counted)*len(p.Kinds)) * 700 * time.Millisecond
+}
+
+func (p Plan) wasteTime() time.Duration {
+	return time.Duration(len(p.Counted)*2*p.Wasted) * p.Work * 2 / 3
+}
+
 // gap is long enough for a server's threads to fall asleep.
 const gap = 2 * time.Millisecond
 
@@ -33,12 +60,13 @@ func Full() Plan {
 	}
 	return Plan{
 		Series: []measurement.Series{
-			series(load.Idle, all(), 40, 210*time.Second),
-			series(load.Busy4, append(contenders(), protocols()...), 50, 110*time.Second),
-			series(load.Busy16, contenders(), 50, 200*time.Second),
-			series(load.InC, contenders(), 50, 45*time.Second),
-			series(load.GC, contenders(), 50, 45*time.Second),
-			series(load.Flight, contenders(), 50, 45*time.Second),
+			series(load.Idle, all(), 40, 200*time.Second),
+			series(load.Busy4, append(contenders(), protocols()...), 50, 100*time.Second),
+			series(load.Spare4, append(contenders(), protocols()...), 50, 50*time.Second),
+			series(load.Busy16, contenders(), 50, 190*time.Second),
+			series(load.InC, contenders(), 50, 40*time.Second),
+			series(load.GC, contenders(), 50, 40*time.Second),
+			series(load.Flight, contenders(), 50, 40*time.Second),
 		},
 		Requests: 14 * time.Second, Calls: 25 * time.Second,
 		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,

@@ -71,10 +71,10 @@ func (p Plan) parts(lab *measurement.Lab, res *result.Results) (parts []part) {
 			return err
 		})
 	}
-	add("missed and false cancels", time.Duration(len(p.Counted)*len(p.Kinds))*700*time.Millisecond, func(ctx context.Context, step func(float64)) error {
+	add("missed and false cancels", p.countTime(), func(ctx context.Context, step func(float64)) error {
 		return p.count(ctx, lab, res, step)
 	})
-	add("waste", time.Duration(len(p.Counted)*2*p.Wasted)*p.Work*2/3, func(ctx context.Context, step func(float64)) error {
+	add("waste", p.wasteTime(), func(ctx context.Context, step func(float64)) error {
 		return p.waste(ctx, lab, res, step)
 	})
 	for _, s := range p.Series {

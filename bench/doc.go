@@ -1,11 +1,12 @@
 // Command bench measures how fast a client's hang-up stops native code: hangup against what people write today,
 // by protocol, by way in, under load; what it costs when nobody hangs up, and what is burnt when nobody stops.
 //
-//	go -C bench run .          # all of it, some thirteen minutes: tables; results.json in bench/results
+//	go -C bench run .          # all of it, some thirteen minutes: tables; results.json and plots in bench/results
 //	go -C bench run . -quick   # a look, in under a minute: tables
 //	go -C bench run . -h
 //
-// It is a module of its own, for the sake of its rivals.
+// It is a module of its own, for the sake of its plots and rivals. To time a native call of your own, see
+// package native/measure of the root module.
 //
 // # How it measures
 //

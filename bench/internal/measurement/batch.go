@@ -150,9 +150,13 @@ func (t *trial) trip(planned, left int64) trip {
 	if t.noticed != 0 && flag != 0 {
 		t.noticed = min(t.noticed, flag) // where it is one moment, of the thread in C, by two clocks
 	}
+	event := t.event.After(left)
+	if event != 0 && t.noticed != 0 {
+		event = min(event, t.noticed) // the observer's thread may have had to wait for a processor
+	}
 	return trip{
 		planned: planned, left: left,
-		event: t.event.After(left), noticed: t.noticed, flag: flag, seen: seen,
+		event: event, noticed: t.noticed, flag: flag, seen: seen,
 		returned: t.call.At(contender.Returned), done: t.call.At(contender.Done), handler: t.handler, fired: t.call.Fired(),
 	}
 }

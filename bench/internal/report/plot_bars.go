@@ -91,9 +91,9 @@ func ratioPlot(r *result.Results) (*picture, error) {
 	if len(panels) == 0 {
 		return nil, nil
 	}
-	cols := min(len(panels), 3)
+	cols := min(len(panels), 4)
 	rows := (len(panels) + cols - 1) / cols
-	return &picture{"ratios", vg.Length(cols) * 300, vg.Length(rows) * vg.Length(70+18*most), grid(rows, cols, panels)}, nil
+	return &picture{"ratios", vg.Length(cols) * 270, vg.Length(rows) * vg.Length(70+18*most), grid(rows, cols, panels)}, nil
 }
 
 // grid draws plots in rows.

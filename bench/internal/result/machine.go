@@ -2,6 +2,7 @@ package result
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -35,6 +36,13 @@ func LoadAverage() string {
 	b, _ := os.ReadFile("/proc/loadavg")
 	f := strings.Fields(string(b))
 	return strings.Join(f[:min(3, len(f))], " ")
+}
+
+// Busy says that the machine was doing other work before the run: its figures are not to be quoted.
+func (m Machine) Busy() bool {
+	var last float64
+	_, _ = fmt.Sscan(m.LoadBefore, &last)
+	return last > float64(m.Cores)/2
 }
 
 func cpu() string {

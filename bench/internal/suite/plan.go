@@ -63,7 +63,7 @@ func Full() Plan {
 			series(load.Idle, all(), 40, 200*time.Second),
 			series(load.Busy4, append(contenders(), protocols()...), 50, 100*time.Second),
 			series(load.Spare4, append(contenders(), protocols()...), 50, 50*time.Second),
-			series(load.Busy16, contenders(), 50, 190*time.Second),
+			series(load.Busy16, contenders(), 80, 190*time.Second),
 			series(load.InC, contenders(), 50, 40*time.Second),
 			series(load.GC, contenders(), 50, 40*time.Second),
 			series(load.Flight, contenders(), 50, 40*time.Second),

@@ -30,6 +30,9 @@ type part struct {
 // Run measures what the plan says. If ctx ends, it returns its cause.
 func Run(ctx context.Context, p Plan, progress Progress) (*result.Results, error) {
 	res := &result.Results{Format: result.Format, Machine: result.ThisMachine(), Started: time.Now().Truncate(time.Second), Quick: p.Quick}
+	if res.Machine.Busy() {
+		res.Notes = append(res.Notes, "The machine had other work as the run began: its figures are for trying out")
+	}
 	lab, err := measurement.NewLab()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,73 @@
+package result
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Quantiles are those of what was recorded, and those that so few samples can't tell are left out.
+func TestRecorder_quantiles(t *testing.T) {
+	for _, n := range []int{1, 199, 200, 1999, 2000} {
+		r := NewRecorder()
+		for i := range n {
+			r.Record(time.Duration(i+1) * time.Millisecond)
+			if i%50 == 49 {
+				r.EndRound()
+			}
+		}
+		d := r.Dist(true)
+		at := func(q float64) time.Duration { return time.Duration(q * float64(n) * float64(time.Millisecond)) }
+		if d.N != int64(n) || n > 1 && (!near(d.P50, at(0.5)) || !near(d.P90, at(0.9))) || !near(d.Max, at(1)) || len(d.Rounds) != (n+49)/50 {
+			t.Errorf("of %d: %+v", n, d)
+		}
+		if (d.P99 != 0) != (n >= 200) || n >= 200 && !near(d.P99, at(0.99)) || (d.P999 != 0) != (n >= 2000) || n >= 2000 && !near(d.P999, at(0.999)) {
+			t.Errorf("of %d: p99 %v, p99.9 %v", n, d.P99, d.P999)
+		}
+		if h := d.Histogram(); h == nil || h.TotalCount() != d.N || !near(time.Duration(h.Max()), d.Max) {
+			t.Errorf("of %d: the histogram kept is another", n)
+		}
+	}
+}
+
+// near allows for the histogram's three digits, and for one sample.
+func near(got, want time.Duration) bool {
+	return max(got-want, want-got) <= want/500+time.Millisecond
+}
+
+// Files are written all, or the old ones stay.
+func TestFiles_allOrNone(t *testing.T) {
+	dir := t.TempDir()
+	if err := (Files{"a": []byte("1"), "b": []byte("1")}).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".c.new"), 0o755); err != nil { // where c would be written first
+		t.Fatal(err)
+	}
+	if err := (Files{"a": []byte("2"), "b": []byte("2"), "c": []byte("2")}).Write(dir); err == nil {
+		t.Error("no error")
+	}
+	for _, name := range []string{"a", "b"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != "1" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, ".[ab].new"))
+	if len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestRead_wrong(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"none": "", "other": `{"Format": 99}`} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(file); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -140,6 +140,7 @@ func (c *http2Conn) resetByUs(id uint32) {
 	s := c.sinks[uint64(id)]
 	c.mu.Unlock()
 	if w, ok := s.(*watch); ok {
+		w.withdraw()
 		w.complete()
 	}
 }
@@ -153,6 +154,7 @@ func (c *http2Conn) failedByUs() {
 	c.mu.Unlock()
 	for _, s := range sinks {
 		if w, ok := s.(*watch); ok {
+			w.withdraw()
 			w.complete()
 		}
 	}

@@ -128,7 +128,7 @@ func (p *response) begin(n int) (last bool) {
 		return false
 	}
 	if p.buffered == 0 && p.complete(p.wrote+int64(n)) {
-		p.last.Store(true)
+		p.beginLast()
 		return true
 	}
 	return false

@@ -1,17 +1,21 @@
 package httpwire
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/hangup-go/hangup/cancel"
 )
 
-// The setter is a thread in C with an epoll of its own. When a client of HTTP/1
-// closes its connection it sets the flag of the request that is served there, and
+// The setter is a thread in C with an epoll of its own. When a client of HTTP/1 or HTTP/2
+// closes its connection it sets the flags of the requests that are served there, and
 // waits for no goroutine to be scheduled, which takes milliseconds and more where all
-// processors are busy in Go code. It does nothing else: the monitor has a registration
-// of its own, hears of the same event, and tells the rest, as it does where there is no
+// processors are busy in Go code. It does nothing else: the monitor, which has a registration
+// of its own, and HTTP/2's reader hear of the same event, and tell the rest, as they do where there is no
 // setter. On Linux, with cgo; elsewhere newEntry returns nil, and this file does nothing.
+//
+// It reads nothing of the connection: a reset of a stream, on a connection that lasts, is for HTTP/2's
+// reader. A client that resets a stream and closes the connection at once may be told as closed, without the code.
 //
 // Which flag. That of the request's token, once somebody asks for it (FlagMade); the
 // connection is registered at its first one. Calls with a token of their own, because of
@@ -27,10 +31,13 @@ import (
 //	we shut or close the connection           tcp.shut, tcp.closing
 //	we close TLS, or give it up: the client   conn.Write, which the alert goes through
 //	reacts to that
+//	we reset the stream of HTTP/2             resetByUs
+//	we give up the connection of HTTP/2       failedByUs, before the GOAWAY goes out
 //	the connection is taken over              ConnState, which every Hijack calls
 //	it serves the next request                tcp.Attach: TimeoutHandler left a handler behind
 //
-// and it is not lent at all under another policy than HalfCloseGone, above TLS whose
+// and it is not lent at all under another policy than HalfCloseGone (HTTP/2 has none: servers
+// end the connection at the end of the input), above TLS whose
 // closing we can't see (a listener that is not ours), on Unix sockets, and once
 // one side is shut.
 //
@@ -47,8 +54,50 @@ import (
 // lent and rw.last: lend stores the one and then looks at the other, beginLast the other way
 // round. One of the two sees the other. So with the setting and the closing of TLS.
 type setting struct {
-	e  *entry // nil: no flag of this connection is lent any more
-	of *watch // whose flag is lent, or was set; guarded by tcp.mu
+	e    *entry   // nil: no flag of this connection is lent any more
+	last *entry   // of e's chain
+	free []*entry // of the chain: nobody's
+	of   []loan   // guarded by tcp.mu
+}
+
+// A loan is a flag that is lent, or was set.
+type loan struct {
+	w *watch
+	e *entry
+}
+
+// loan returns the index of w's, -1 if there is none.
+func (s *setting) loan(w *watch) int {
+	return slices.IndexFunc(s.of, func(l loan) bool { return l.w == w })
+}
+
+// take returns an entry of the chain for one more flag, nil if there is no memory.
+func (s *setting) take() *entry {
+	if n := len(s.free); n > 0 {
+		e := s.free[n-1]
+		s.free = s.free[:n-1]
+		return e
+	}
+	e := takeEntry(s.e.state.Load())
+	if e != nil {
+		s.last.next.Store(e.index + 1)
+		s.last = e
+	}
+	return e
+}
+
+// lend lends a flag, and returns its entry; nil if there is no memory for one. ended says that the setter has
+// seen the end of the connection before.
+func (s *setting) lend(flag unsafe.Pointer) (e *entry, ended bool) {
+	if e = s.take(); e == nil {
+		return nil, false
+	}
+	// The setter may have passed the end of the chain before e was there.
+	if !e.arm(flag) || s.e.seen() && !e.withdraw() {
+		s.free = append(s.free, e)
+		return nil, true
+	}
+	return e, false
 }
 
 // notLent is of connections that could not be registered, or may not be.
@@ -67,22 +116,43 @@ func (w *watch) letSet(l *look) {
 	if !hasSetter {
 		return
 	}
-	if t, ok := w.conn.(*tcp); ok && t.raw != nil && t.policy() == HalfCloseGone && !(t.tls && t.bare) {
-		l.tok.SetFlagSetter(w)
+	t := w.below()
+	if t == nil || t.raw == nil || t.tls && t.bare || w.proto == HTTP1 && t.policy() != HalfCloseGone {
+		return
 	}
+	l.tok.SetFlagSetter(w)
+}
+
+// below returns the TCP connection that w's request came on, nil if there is none that is known.
+func (w *watch) below() *tcp {
+	switch c := w.conn.(type) {
+	case *tcp:
+		return c
+	case *http2Conn:
+		return c.tcp
+	}
+	return nil
 }
 
 // FlagMade implements cancel.FlagSetter.
 func (w *watch) FlagMade(f cancel.Flag) {
-	t := w.conn.(*tcp)
-	if !t.lend(w, f.Pointer()) {
-		t.look() // the setter has seen the end before; the monitor's goroutine may be late
+	if w.below().lend(w, f.Pointer()) {
+		return
+	}
+	// The setter has seen the end before; the monitor's goroutine, or HTTP/2's reader, may be late.
+	switch c := w.conn.(type) {
+	case *tcp:
+		c.look()
+	case *http2Conn:
+		if ev, ok := c.tcp.ending(); ok {
+			c.end(ev)
+		}
 	}
 }
 
 // FlagSet implements cancel.FlagSetter.
 func (w *watch) FlagSet() {
-	w.conn.(*tcp).struck()
+	w.below().struck()
 	// Another goroutine may have found it before us, and be about to tell.
 	w.tellGone()
 }
@@ -97,18 +167,24 @@ func (w *watch) tellGone() {
 	}
 }
 
+func tellGone(ws []*watch) {
+	for _, w := range ws {
+		w.tellGone()
+	}
+}
+
 // withdraw takes w's flag back for good. When it returns, the flag's memory is Go's alone; and if
 // the setter has set it, w is gone.
 func (w *watch) withdraw() {
 	if w.lent.Swap(lentOver) == lent {
-		w.conn.(*tcp).withdraw(w)
+		w.below().withdraw(w)
 	}
 }
 
 // suspend takes w's flag back until resume.
 func (w *watch) suspend() {
 	if w.lent.Load() == lent {
-		w.conn.(*tcp).withdraw(w)
+		w.below().withdraw(w)
 	}
 }
 
@@ -118,26 +194,26 @@ func (w *watch) resume() {
 	}
 }
 
-// lend lends w's flag to the setter, if w is the one that is served, and a FIN or a RST of the client
+// lend lends w's flag to the setter, if w is served, and a FIN or a RST of the client
 // would be its end. It returns false if the setter has seen one before.
 func (t *tcp) lend(w *watch, flag unsafe.Pointer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !w.lent.CompareAndSwap(unlent, lent) && w.lent.Load() == lentOver || t.cur != w {
+	if !w.lent.CompareAndSwap(unlent, lent) && w.lent.Load() == lentOver || w.proto == HTTP1 && t.cur != w {
 		return true
 	}
 	s := t.setting.Load()
 	if s == nil {
 		s = t.enlistLocked()
 	}
-	if s.e == nil || s.of != nil || w.end.Load() != nil || w.rw.last.Load() || !t.certainLocked() {
+	if s.e == nil || s.loan(w) >= 0 || w.end.Load() != nil || w.rw.last.Load() || !t.certainLocked() {
 		return true
 	}
-	if !s.e.arm(flag) {
-		return false
+	e, ended := s.lend(flag)
+	if e != nil {
+		s.of = append(s.of, loan{w, e})
 	}
-	s.of = w
-	return true
+	return !ended
 }
 
 // certainLocked reports whether a FIN or a RST of the client's says that it has left.
@@ -149,12 +225,12 @@ func (t *tcp) certainLocked() bool {
 // enlistLocked registers the connection with the setter.
 func (t *tcp) enlistLocked() *setting {
 	s := &notLent
-	if e := takeEntry(); e != nil && !t.closed {
+	if e := takeEntry(0); e != nil && !t.closed {
 		var err error
 		if cerr := t.raw.Control(func(fd uintptr) { err = e.register(int(fd)) }); cerr != nil || err != nil {
 			giveEntry(e)
 		} else {
-			s = &setting{e: e}
+			s = &setting{e: e, last: e, free: []*entry{e}}
 		}
 	}
 	t.setting.Store(s)
@@ -172,60 +248,75 @@ func (t *tcp) dismissLocked() {
 	giveEntry(s.e)
 }
 
-// withdraw takes the flag back if it is w's.
+// withdraw takes w's flag back.
 func (t *tcp) withdraw(w *watch) {
 	t.mu.Lock()
 	var gone *watch
-	if s := t.setting.Load(); s != nil && s.of == w {
-		gone = t.withdrawLocked()
+	if s := t.setting.Load(); s != nil {
+		if i := s.loan(w); i >= 0 {
+			gone = t.withdrawLocked(s, i)
+		}
 	}
 	t.mu.Unlock()
 	gone.tellGone()
 }
 
-// withdrawLocked takes the flag back. If it had been set, that is the evidence, whatever
+// withdrawLocked takes a flag back. If it had been set, that is the evidence, whatever
 // there is to be said against it now, and its watch is gone: withdrawLocked returns that, and
 // the caller tells it when mu is free.
-func (t *tcp) withdrawLocked() (gone *watch) {
-	s := t.setting.Load()
-	if s == nil || s.of == nil {
-		return nil
-	}
-	w := s.of
-	s.of = nil
-	if !s.e.withdraw() {
+func (t *tcp) withdrawLocked(s *setting, i int) (gone *watch) {
+	l, end := s.of[i], len(s.of)-1
+	s.of[i], s.of[end] = s.of[end], loan{}
+	s.of = s.of[:end]
+	fired := l.e.withdraw()
+	s.free = append(s.free, l.e)
+	if !fired {
 		return nil
 	}
 	if !t.gone {
-		t.gone, t.ev = true, t.struckBy(s.e)
+		t.gone, t.ev = true, t.struckBy(l.e)
 	}
-	w.end.CompareAndSwap(nil, w.disconnect(t.ev, struckAt(s.e))) // or it is gone already
-	return w
+	l.w.end.CompareAndSwap(nil, l.w.disconnect(t.ev, struckAt(l.e))) // or it is gone already
+	return l.w
+}
+
+// withdrawAllLocked takes all flags back.
+func (t *tcp) withdrawAllLocked() (gone []*watch) {
+	s := t.setting.Load()
+	for s != nil && len(s.of) > 0 {
+		if w := t.withdrawLocked(s, len(s.of)-1); w != nil {
+			gone = append(gone, w)
+		}
+	}
+	return gone
 }
 
 // struck takes note of what the setter has done, if it has, and reports whether there was news.
 func (t *tcp) struck() bool {
 	s := t.setting.Load()
-	if s == nil || s.e == nil || !s.e.fired() { // perhaps another connection's by now: then we look again
+	if s == nil || s.e == nil || !s.e.seen() { // perhaps another connection's by now: then we look again
 		return false
 	}
+	var gone []*watch
 	t.mu.Lock()
-	var gone *watch
-	if s := t.setting.Load(); s.of != nil && s.e.fired() {
-		gone = t.withdrawLocked()
+	s = t.setting.Load()
+	for i := len(s.of) - 1; i >= 0; i-- {
+		if s.of[i].e.fired() {
+			gone = append(gone, t.withdrawLocked(s, i))
+		}
 	}
 	t.mu.Unlock()
-	gone.tellGone()
-	return gone != nil
+	tellGone(gone)
+	return len(gone) > 0
 }
 
-// takeBack takes the flag back, and lends no more.
+// takeBack takes all flags back, and lends no more.
 func (t *tcp) takeBack() {
 	t.mu.Lock()
-	gone := t.withdrawLocked()
+	gone := t.withdrawAllLocked()
 	t.dismissLocked()
 	t.mu.Unlock()
-	gone.tellGone()
+	tellGone(gone)
 }
 
 // beforeAlert is called before TLS writes p: it may be the alert of our closing, to which
@@ -246,10 +337,10 @@ func (t *tcp) beforeAlert(p []byte) {
 	}
 }
 
-// withdrawAny takes the flag back, whosever it is.
+// withdrawAny takes all flags back.
 func (t *tcp) withdrawAny() {
 	t.mu.Lock()
-	gone := t.withdrawLocked()
+	gone := t.withdrawAllLocked()
 	t.mu.Unlock()
-	gone.tellGone()
+	tellGone(gone)
 }

@@ -40,8 +40,7 @@ hangup_entry *hangup_entry_new(uint32_t index) {
 	return &chunk[index % chunk_entries];
 }
 
-static hangup_entry *entry_of(uint64_t data) {
-	uint32_t index = (uint32_t)data;
+static hangup_entry *entry_of(uint32_t index) {
 	if (index / chunk_entries >= chunks)
 		return NULL;
 	hangup_entry *chunk = __atomic_load_n(&table[index / chunk_entries], __ATOMIC_ACQUIRE);
@@ -80,26 +79,28 @@ static int64_t now(void) {
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+enum claim { NO_MORE, UNARMED, CLAIMED };
+
 /* claim takes the flag of an armed entry, or notes the event for later. Each is one swap, which
  * fails for another generation: the event is then of a connection that is no more. */
-static int claim(hangup_entry *e, uint32_t generation) {
-	uint64_t s = __atomic_load_n(&e->state, __ATOMIC_ACQUIRE);
+static enum claim claim(hangup_entry *e, uint32_t generation) {
+	uint64_t s = __atomic_load_n(&e->state, __ATOMIC_SEQ_CST);
 	for (;;) {
-		if (s >> 32 != generation || s & HANGUP_SEEN)
-			return 0;
+		if (s >> 32 != generation)
+			return NO_MORE;
+		if (s & HANGUP_SEEN)
+			return UNARMED;
 		int armed = s & HANGUP_ARMED;
 		uint64_t to = armed ? (s & ~(uint64_t)HANGUP_ARMED) | HANGUP_FIRED | HANGUP_SEEN | HANGUP_BUSY
 				    : s | HANGUP_SEEN;
-		if (__atomic_compare_exchange_n(&e->state, &s, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			return armed;
+		if (__atomic_compare_exchange_n(&e->state, &s, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return armed ? CLAIMED : UNARMED;
 	}
 }
 
-void hangup_set_flag(uint64_t data, uint32_t events) {
-	hangup_entry *e = entry_of(data);
-	if (!e || !(events & (EPOLLRDHUP | EPOLLHUP)) || !claim(e, (uint32_t)(data >> 32)))
-		return;
-	/* Until BUSY is taken away the flag is not given back: Go waits for that. */
+/* strike sets the flag of an entry that was claimed. Until BUSY is taken away the flag is not given
+ * back: Go waits for that. */
+static void strike(hangup_entry *e, uint32_t events) {
 	hangup_setter_flag *f = (hangup_setter_flag *)(uintptr_t)__atomic_load_n(&e->flag, __ATOMIC_RELAXED);
 	int64_t at = now(); /* before: what has seen the word does not end before it was set */
 	set(f);
@@ -109,6 +110,24 @@ void hangup_set_flag(uint64_t data, uint32_t events) {
 	uint64_t s = __atomic_fetch_and(&e->state, ~(uint64_t)(HANGUP_BUSY | HANGUP_WAITING), __ATOMIC_ACQ_REL);
 	if (s & HANGUP_WAITING)
 		wake_all(&e->state); /* by now perhaps another connection's: it looks again */
+}
+
+/* The first entry is claimed before the next one is looked up, and Go adds one, arms it and then looks at the
+ * first: so one that we do not find is not left armed. An entry of another generation ends the walk: the
+ * connection is no more, and who has the entry now goes on elsewhere. */
+void hangup_set_flags(uint64_t data, uint32_t events) {
+	if (!(events & (EPOLLRDHUP | EPOLLHUP)))
+		return;
+	hangup_entry *e = entry_of((uint32_t)data);
+	while (e) {
+		enum claim c = claim(e, (uint32_t)(data >> 32));
+		if (c == NO_MORE)
+			return;
+		if (c == CLAIMED)
+			strike(e, events);
+		uint32_t next = __atomic_load_n(&e->next, __ATOMIC_SEQ_CST);
+		e = next ? entry_of(next - 1) : NULL;
+	}
 }
 
 static int epoll_fd = -1;
@@ -123,7 +142,7 @@ static void *run(void *unused) {
 		if (n < 0 && errno != EINTR)
 			return NULL; /* somebody has closed our descriptor: Go's monitor goes on */
 		for (int i = 0; i < n; i++)
-			hangup_set_flag(events[i].data.u64, events[i].events);
+			hangup_set_flags(events[i].data.u64, events[i].events);
 	}
 }
 

@@ -89,8 +89,8 @@ var lowHalf = func() int {
 	return 4 * int(1-*(*uint32)(unsafe.Pointer(&word)))
 }()
 
-// setFlag is what the thread does for an event.
-func setFlag(data uint64, events uint32) { C.hangup_set_flag(C.uint64_t(data), C.uint32_t(events)) }
+// setFlags is what the thread does for an event.
+func setFlags(data uint64, events uint32) { C.hangup_set_flags(C.uint64_t(data), C.uint32_t(events)) }
 
 func setterPriority(priority int) error {
 	if _, err := startSetter(); err != nil {

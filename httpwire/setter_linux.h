@@ -16,15 +16,17 @@ enum {
 	HANGUP_WAITING = 16 /* somebody waits for the end of that, by futex */
 };
 
-/* One connection. Allocated by hangup_entry_new and never freed; Go uses it again, with
- * another generation. Aligned to 64. All fields are atomic on both sides. */
+/* One connection, or one request of an HTTP/2 connection: these are chained to the first one, which the
+ * connection's events name, and have its generation, which is of no other connection. Allocated by
+ * hangup_entry_new and never freed; Go uses it again, with another generation. Aligned to 64. All fields are atomic on both sides. */
 typedef struct hangup_entry {
 	uint64_t state;
 	uint64_t flag;   /* address of a hangup_setter_flag, owned by a token. Go: before ARMED */
 	int64_t stamp;   /* when it was set: CLOCK_MONOTONIC, nanoseconds. C: while BUSY */
 	uint32_t events; /* of epoll, what it was set for. C: while BUSY */
 	uint32_t index;
-	uint8_t pad[32];
+	uint32_t next; /* of the chain: index + 1, 0: none. By Go; once set, it stays until the connection is closed */
+	uint8_t pad[28];
 } hangup_entry;
 
 /* The memory of a flag, as in native/hangup.h. */
@@ -42,8 +44,8 @@ typedef struct hangup_setter_flag {
  * take turns. */
 hangup_entry *hangup_entry_new(uint32_t index);
 
-/* What the thread does for an event: data is generation << 32 | index. */
-void hangup_set_flag(uint64_t data, uint32_t events);
+/* What the thread does for an event: data is generation << 32 | index of the first entry. */
+void hangup_set_flags(uint64_t data, uint32_t events);
 
 /* Starts the thread, once. It runs as long as the process, with all signals blocked.
  * Returns its epoll descriptor, or minus an errno. */

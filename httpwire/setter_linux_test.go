@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,17 +25,88 @@ import (
 )
 
 // lenders are the variants whose flags are lent to the thread.
-var lenders = []variant{variants[0], variants[1], variants[2]}
+var lenders = []variant{variants[0], variants[1], variants[2], variants[4], variants[5], variants[6], variants[7],
+	{name: "h2-h2c-bare", proto: httpwire.HTTP2, bare: true}}
+
+// both are one of each protocol, above TLS or not.
+func both(tls bool) []variant {
+	if tls {
+		return []variant{variants[1], variants[4]}
+	}
+	return []variant{variants[0], variants[5]}
+}
+
+// heldReads is a listener whose connections' reads, once they have something, wait for the lock: so HTTP/2's
+// reader is stopped.
+type heldReads struct {
+	net.Listener
+	sync.RWMutex
+}
+
+func (l *heldReads) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return heldConn{c.(*net.TCPConn), l}, nil
+}
+
+type heldConn struct {
+	*net.TCPConn
+	l *heldReads
+}
+
+func (c heldConn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	c.l.RLock()
+	defer c.l.RUnlock()
+	return n, err
+}
+
+// hold stops all in Go that notices the end of a connection.
+func (l *heldReads) hold() (release func()) {
+	l.Lock()
+	monitor := httpwire.HoldMonitor()
+	return func() { monitor(); l.Unlock() }
+}
+
+// serveHeld is serve on a listener whose reads can be held.
+func (vs *visits) serveHeld(t *testing.T, v variant, set ...func(*http.Server)) (*server, *heldReads) {
+	s := v.configure(t, vs, set...)
+	s.Handler = vs.outer(s.Handler)
+	l := &heldReads{Listener: listen(t)}
+	s.addr = l.Addr().String()
+	if v.bare {
+		s.serve(t, l)
+	} else {
+		s.serve(t, httpwire.Listener(l))
+	}
+	return s, l
+}
+
+// ask sends a request, with a body that does not come if it is not 0 bytes.
+func ask(t *testing.T, s *server, path string, body int) (below *net.TCPConn) {
+	if s.proto == httpwire.HTTP2 {
+		c := s.h2(t)
+		c.ping() // the server has nothing more to say
+		c.headers("POST", path, body == 0)
+		c.flush()
+		return c.below
+	}
+	c, below := s.dial(t)
+	post(t, c, path, body)
+	return below
+}
 
 // lending runs handler with a request whose flag is lent. With a body, which does not
 // come, net/http does not notice its client's leaving.
-func lending(t *testing.T, v variant, body int, handler func(w http.ResponseWriter, r *http.Request)) (*visit, func(close bool)) {
+func lending(t *testing.T, v variant, body int, handler func(w http.ResponseWriter, r *http.Request)) (*visit, *heldReads, func(close bool)) {
 	t.Helper()
 	var vs visits
 	base, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	base = context.WithValue(base, baseStop{}, stop)
-	s := vs.serve(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
+	s, held := vs.serveHeld(t, v, func(s *http.Server) { s.BaseContext = func(net.Listener) context.Context { return base } })
 	visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
 		cancel.FromContext(r.Context()).Flag()
 		if !httpwire.Lent(r) {
@@ -42,9 +114,8 @@ func lending(t *testing.T, v variant, body int, handler func(w http.ResponseWrit
 		}
 		handler(w, r)
 	})
-	c, below := s.dial(t)
-	post(t, c, "/", body)
-	return visit, func(fin bool) {
+	below := ask(t, s, "/", body)
+	return visit, held, func(fin bool) {
 		if !fin {
 			must(t, below.SetLinger(0))
 		}
@@ -75,7 +146,7 @@ var waits = []struct {
 	}},
 }
 
-// C1, C6, N2: with the monitor's goroutine stopped, the flag of a request whose client has closed or reset
+// C1, C6, N2: with all stopped that notices it in Go, the flag of a request whose client has closed or reset
 // its connection is set, and wakes; and the native call that comes back
 // says why.
 func TestSetter_withoutGo(t *testing.T) {
@@ -85,7 +156,7 @@ func TestSetter_withoutGo(t *testing.T) {
 				t.Run(v.name+"/"+w.name+"/"+map[bool]string{true: "FIN", false: "RST"}[fin], func(t *testing.T) {
 					in, errs, go_ := new(nativetest.Inside), make(chan error, 1), make(chan struct{})
 					fired := make(chan bool, 1)
-					visit, leave := lending(t, v, 1, func(_ http.ResponseWriter, r *http.Request) {
+					visit, held, leave := lending(t, v, 1, func(_ http.ResponseWriter, r *http.Request) {
 						close(go_)
 						_, err := native.Inline(r.Context(), func(c *native.Call) (int, error) { return 0, w.wait(c, in) })
 						fired <- httpwire.Fired(r)
@@ -93,7 +164,7 @@ func TestSetter_withoutGo(t *testing.T) {
 					})
 					receive(t, go_, "the handler")
 					in.Wait()
-					release := httpwire.HoldMonitor()
+					release := held.hold()
 					leave(fin)
 					err := receive(t, errs, "the native call to return")
 					release()
@@ -146,23 +217,27 @@ func TestSetter_askedFirst(t *testing.T) {
 			return errors.Is(context.Cause(ctx), httpwire.ErrDisconnected)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			visit, _ := lending(t, variants[0], 0, func(_ http.ResponseWriter, r *http.Request) {
-				ctx := r.Context()
-				ctx.Done() // made before
-				httpwire.SetFlag(httpwire.SetterData(r), httpwire.EventFIN)
-				if !cancel.FromContext(ctx).Flag().IsSet() {
-					t.Error("the flag is not set")
-				}
-				if !ask(ctx) {
-					t.Error("asked first, it does not know of the disconnect")
-				}
-			})
-			receive(t, visit.ended, "the handler to return")
-			if n := visit.count.Load(); n != 1 {
-				t.Errorf("callback started %d times, want once", n)
-			}
-		})
+		for _, v := range both(false) {
+			t.Run(v.name+"/"+name, func(t *testing.T) { askedFirst(t, v, ask) })
+		}
+	}
+}
+
+func askedFirst(t *testing.T, v variant, ask func(ctx context.Context) bool) {
+	visit, _, _ := lending(t, v, 0, func(_ http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		ctx.Done() // made before
+		httpwire.SetFlag(httpwire.SetterData(r), httpwire.EventFIN)
+		if !cancel.FromContext(ctx).Flag().IsSet() {
+			t.Error("the flag is not set")
+		}
+		if !ask(ctx) {
+			t.Error("asked first, it does not know of the disconnect")
+		}
+	})
+	receive(t, visit.ended, "the handler to return")
+	if n := visit.count.Load(); n != 1 {
+		t.Errorf("callback started %d times, want once", n)
 	}
 }
 
@@ -171,108 +246,119 @@ var turns = []struct {
 	name string
 	do   func(t *testing.T, w http.ResponseWriter, r *http.Request)
 	ends bool // the context
-	v    int  // of lenders
+	on   []variant
 }{
-	{"return", func(*testing.T, http.ResponseWriter, *http.Request) {}, true, 0},
-	{"last write", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", strconv.Itoa(whole))
+	{"return", func(*testing.T, http.ResponseWriter, *http.Request) {}, true, both(false)},
+	{"last write", func(t *testing.T, w http.ResponseWriter, r *http.Request) {
+		size := whole
+		if r.ProtoMajor == 2 {
+			size = 10_000 // more than is buffered, and less than the client's window
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(size))
 		w.WriteHeader(http.StatusOK)
-		_, err := w.Write(make([]byte, whole))
+		_, err := w.Write(make([]byte, size))
 		must(t, err)
-	}, false, 0},
+	}, false, both(false)},
 	{"last flush", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		must(t, http.NewResponseController(w).Flush())
-	}, false, 0},
+	}, false, both(false)},
 	{"hijack", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
-	}, false, 0},
+	}, false, variants[:1]},
 	{"hijack of a bare one", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
-	}, false, 2},
+	}, false, variants[2:3]},
 	{"hijack below", func(t *testing.T, w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(interface{ Unwrap() http.ResponseWriter }).Unwrap().(http.Hijacker).Hijack()
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
-	}, false, 0},
+	}, false, variants[:1]},
 	{"CloseWrite", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
 		must(t, httpwire.TopConn(r).(interface{ CloseWrite() error }).CloseWrite())
-	}, false, 0},
+	}, false, both(false)},
 	{"base context", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
 		r.Context().Value(baseStop{}).(context.CancelFunc)()
 		receive(t, r.Context().Done(), "the context to be done")
-	}, true, 0},
+	}, true, both(false)},
 	{"Server.Close", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
 		must(t, r.Context().Value(http.ServerContextKey).(*http.Server).Close())
-	}, true, 0},
+	}, true, both(false)},
 	{"Server.Close above TLS", func(t *testing.T, _ http.ResponseWriter, r *http.Request) {
 		must(t, r.Context().Value(http.ServerContextKey).(*http.Server).Close())
-	}, true, 1},
+	}, true, both(true)},
+}
+
+// eachTurn runs f for each turn on each protocol that has it.
+func eachTurn(t *testing.T, f func(t *testing.T, turn int, v variant)) {
+	for i, turn := range turns {
+		for _, v := range turn.on {
+			t.Run(v.name+"/"+turn.name, func(t *testing.T) { f(t, i, v) })
+		}
+	}
 }
 
 // C3, rules 1 and 3, H3: once the response is complete, the handler has returned or this end has
 // closed, the thread sets no flag, and nothing is a disconnect.
 func TestSetter_takenBack(t *testing.T) {
-	for _, turn := range turns {
-		t.Run(turn.name, func(t *testing.T) {
-			var req *http.Request
-			var data uint64
-			checked := make(chan struct{})
-			check := func() {
-				defer close(checked)
-				httpwire.SetFlag(data, httpwire.EventFIN)
-				if httpwire.Lent(req) {
-					t.Error("the flag is still lent")
-				}
+	eachTurn(t, func(t *testing.T, i int, v variant) {
+		turn := turns[i]
+		var req *http.Request
+		var data uint64
+		checked := make(chan struct{})
+		check := func() {
+			defer close(checked)
+			httpwire.SetFlag(data, httpwire.EventFIN)
+			if httpwire.Lent(req) {
+				t.Error("the flag is still lent")
 			}
-			visit, _ := lending(t, lenders[turn.v], 0, func(w http.ResponseWriter, r *http.Request) {
-				req, data = r, httpwire.SetterData(r)
-				flag := cancel.FromContext(r.Context()).Flag()
-				turn.do(t, w, r)
-				if turn.name == "return" {
-					return
-				}
-				check()
-				if flag.IsSet() && !turn.ends {
-					t.Error("the flag is set")
-				}
-			})
-			receive(t, visit.ended, "the handler to return")
+		}
+		visit, _, _ := lending(t, v, 0, func(w http.ResponseWriter, r *http.Request) {
+			req, data = r, httpwire.SetterData(r)
+			flag := cancel.FromContext(r.Context()).Flag()
+			turn.do(t, w, r)
 			if turn.name == "return" {
-				check()
+				return
 			}
-			receive(t, checked, "the check")
-			if cause := context.Cause(visit.ctx); errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
-				t.Errorf("cause = %v, callbacks %d", cause, visit.count.Load())
+			check()
+			if flag.IsSet() && !turn.ends {
+				t.Error("the flag is set")
 			}
 		})
-	}
+		receive(t, visit.ended, "the handler to return")
+		if turn.name == "return" {
+			check()
+		}
+		receive(t, checked, "the check")
+		if cause := context.Cause(visit.ctx); errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
+			t.Errorf("cause = %v, callbacks %d", cause, visit.count.Load())
+		}
+	})
 }
 
 // C1, rule 1: where the thread came first, that is the decision, whatever follows.
 func TestSetter_setFirst(t *testing.T) {
-	for _, turn := range turns {
-		t.Run(turn.name, func(t *testing.T) {
-			visit, _ := lending(t, lenders[turn.v], 0, func(w http.ResponseWriter, r *http.Request) {
-				httpwire.SetFlag(httpwire.SetterData(r), httpwire.EventFIN)
-				turn.do(t, w, r)
-			})
-			receive(t, visit.ended, "the handler to return")
-			if cause := context.Cause(visit.ctx); !errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 1 {
-				t.Errorf("the flag was set; cause = %v, callbacks %d", cause, visit.count.Load())
-			}
+	eachTurn(t, func(t *testing.T, i int, v variant) {
+		turn := turns[i]
+		visit, _, _ := lending(t, v, 0, func(w http.ResponseWriter, r *http.Request) {
+			httpwire.SetFlag(httpwire.SetterData(r), httpwire.EventFIN)
+			turn.do(t, w, r)
 		})
-	}
+		receive(t, visit.ended, "the handler to return")
+		if cause := context.Cause(visit.ctx); !errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 1 {
+			t.Errorf("the flag was set; cause = %v, callbacks %d", cause, visit.count.Load())
+		}
+	})
 }
 
 // Rule 3: a write that might have been the last one, and was not, gives the flag back to
 // the thread.
 func TestSetter_lentAgain(t *testing.T) {
-	visit, _ := lending(t, variants[0], 0, func(w http.ResponseWriter, r *http.Request) {
+	visit, _, _ := lending(t, variants[0], 0, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "10")
 		w.WriteHeader(http.StatusOK)
 		_, err := w.Write(make([]byte, 10)) // net/http holds it
@@ -571,50 +657,48 @@ func TestSetter_alerts(t *testing.T) {
 			must(t, err)
 		}, context.Canceled},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var vs visits
-			s := variants[1].configure(t, &vs)
-			s.Handler = vs.outer(s.Handler)
-			l := listen(t)
-			s.addr = l.Addr().String()
-			var data atomic.Uint64
-			var reacted atomic.Bool
-			s.serve(t, httpwire.Listener(reacting{l, func() {
-				if d := data.Load(); d != 0 {
-					httpwire.SetFlag(d, httpwire.EventFIN)
-					reacted.Store(true)
-				}
-			}}))
-			lent := make(chan struct{})
-			visit := vs.expect("/", func(_ http.ResponseWriter, r *http.Request) {
-				cancel.FromContext(r.Context()).Flag()
-				if !httpwire.Lent(r) {
-					t.Error("the flag was not lent")
-				}
-				data.Store(httpwire.SetterData(r))
-				close(lent)
-				receive(t, r.Context().Done(), "the context to be done")
-				data.Store(0)
-			})
-			c, below := s.dial(t)
-			send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/")
-			receive(t, lent, "the handler")
-			x.do(t, s, below)
-			receive(t, visit.ended, "the handler to return")
-			if cause := context.Cause(visit.ctx); !errors.Is(cause, x.cause) || errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
-				t.Errorf("cause = %v, want %v; callbacks %d", cause, x.cause, visit.count.Load())
-			}
-			if !reacted.Load() {
-				t.Error("there was no alert")
-			}
-		})
+		for _, v := range both(true) {
+			t.Run(v.name+"/"+name, func(t *testing.T) { alerts(t, v, x.do, x.cause) })
+		}
 	}
 }
 
-// reacting calls f with each write of its connections, before they are closed: as early as a client can react.
+func alerts(t *testing.T, v variant, do func(t *testing.T, s *server, client net.Conn), want error) {
+	var vs visits
+	s := v.configure(t, &vs)
+	s.Handler = vs.outer(s.Handler)
+	l := listen(t)
+	s.addr = l.Addr().String()
+	x := new(reaction)
+	s.serve(t, httpwire.Listener(reacting{l, x}))
+	lent := make(chan struct{})
+	visit := vs.expect("/", func(_ http.ResponseWriter, r *http.Request) {
+		cancel.FromContext(r.Context()).Flag()
+		if !httpwire.Lent(r) {
+			t.Error("the flag was not lent")
+		}
+		x.to.Store(httpwire.SetterData(r))
+		close(lent)
+		receive(t, r.Context().Done(), "the context to be done")
+		x.to.Store(0)
+	})
+	below := ask(t, s, "/", 0)
+	receive(t, lent, "the handler")
+	do(t, s, below)
+	receive(t, visit.ended, "the handler to return")
+	if cause := context.Cause(visit.ctx); !errors.Is(cause, want) && v.proto == httpwire.HTTP1 || errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
+		t.Errorf("cause = %v, want %v; callbacks %d", cause, want, visit.count.Load())
+	}
+	if !x.done.Load() {
+		t.Error("there was no alert")
+	}
+}
+
+// reacting has a FIN for the connection that is named, if any is, behind each write that begins then, before
+// the connection is closed: as early as a client can react.
 type reacting struct {
 	net.Listener
-	f func()
+	x *reaction
 }
 
 func (l reacting) Accept() (net.Conn, error) {
@@ -622,15 +706,24 @@ func (l reacting) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reactingConn{c.(*net.TCPConn), l.f}, nil
+	return reactingConn{c.(*net.TCPConn), l.x}, nil
+}
+
+// A reaction is to the connection that events of to are of, 0: of none.
+type reaction struct {
+	to   atomic.Uint64
+	done atomic.Bool
 }
 
 type reactingConn struct {
 	*net.TCPConn
-	f func()
+	x *reaction
 }
 
 func (c reactingConn) Write(b []byte) (int, error) {
-	defer c.f()
+	if d := c.x.to.Load(); d != 0 {
+		defer c.x.done.Store(true)
+		defer httpwire.SetFlag(d, httpwire.EventFIN)
+	}
 	return c.TCPConn.Write(b)
 }

@@ -92,7 +92,7 @@ func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 // Attach registers the connection with the monitor at its first request.
 func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
 	t.mu.Lock()
-	left := t.withdrawLocked() // of a handler that http.TimeoutHandler left behind
+	left := t.withdrawAllLocked() // of a handler that http.TimeoutHandler left behind
 	t.cur = s
 	t.answered.Store(false)
 	if t.cut.Load() {
@@ -104,7 +104,7 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	}
 	gone, ev, level, closed := t.gone, t.ev, t.end.level, t.closed
 	t.mu.Unlock()
-	left.tellGone()
+	tellGone(left)
 	switch {
 	case gone:
 		s.Gone(ev)
@@ -255,7 +255,7 @@ func (t *tcp) closing() {
 		t.mu.Unlock()
 		return
 	}
-	struck := t.withdrawLocked()
+	struck := t.withdrawAllLocked()
 	t.lookLocked()
 	t.closed = true
 	t.dismissLocked()
@@ -265,7 +265,7 @@ func (t *tcp) closing() {
 	}
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
-	struck.tellGone()
+	tellGone(struck)
 	switch {
 	case cur == nil:
 	case gone:
@@ -284,12 +284,12 @@ func (t *tcp) shutRead() { t.shut(&t.readShut) }
 // shut looks for the last time at what our own shutdown is about to blur.
 func (t *tcp) shut(side *bool) {
 	t.mu.Lock()
-	struck := t.withdrawLocked()
+	struck := t.withdrawAllLocked()
 	t.lookLocked()
 	*side = true
 	gone, ev, cur := t.gone, t.ev, t.cur
 	t.mu.Unlock()
-	struck.tellGone()
+	tellGone(struck)
 	if gone && cur != nil {
 		cur.Gone(ev)
 	}

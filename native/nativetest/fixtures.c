@@ -146,6 +146,10 @@ int ht_sleep(void *flag, uint64_t ns, void *inside) {
 	return 0;
 }
 
+uint64_t ht_seen_asleep(void *flag, uint64_t ns, void *inside) {
+	return ht_sleep(flag, ns, inside) ? now() : 0;
+}
+
 int ht_poll_fd(int fd, uint64_t ns, void *inside) {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t end = now() + ns, t = now();

@@ -126,6 +126,11 @@ func Sleep(p unsafe.Pointer, d time.Duration, in *Inside) error {
 	return stopped(C.ht_sleep(p, C.uint64_t(d), unsafe.Pointer(in)))
 }
 
+// SeenAsleep is Sleep, and returns the time as [Seen].
+func SeenAsleep(p unsafe.Pointer, d time.Duration, in *Inside) int64 {
+	return int64(C.ht_seen_asleep(p, C.uint64_t(d), unsafe.Pointer(in)))
+}
+
 // PollFD waits in poll(2) until fd is readable, for d at most.
 func PollFD(fd int, d time.Duration, in *Inside) error {
 	return stopped(C.ht_poll_fd(C.int(fd), C.uint64_t(d), unsafe.Pointer(in)))

@@ -37,6 +37,9 @@ int ht_run_magick(void *poll, void *user, uint64_t ns, void *inside);
 /* Sleeps with hangup_wait until the flag is set (1), or for ns (0). */
 int ht_sleep(void *flag, uint64_t ns, void *inside);
 
+/* The same, but returns the time as ht_seen. */
+uint64_t ht_seen_asleep(void *flag, uint64_t ns, void *inside);
+
 /* Waits in poll(2) until fd is readable (1), or for ns (0). */
 int ht_poll_fd(int fd, uint64_t ns, void *inside);
 

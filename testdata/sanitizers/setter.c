@@ -1,6 +1,6 @@
 /*
  * The thread that sets flags, against Go's part, played here in C as entry.go has it: arms an
- * entry with a flag of its own, takes it back, frees the flag, and gives the entry
+ * entry, and one chained to it, with a flag of its own, takes it back, frees the flag, and gives the entry
  * a new generation; the other thread has events for it, late ones too. As it stands both
  * sanitizers accept it. With -DPLAIN Go's part reads the flag as a plain word and
  * ThreadSanitizer must reject it; with -DFREED it does not wait for the thread, and
@@ -22,8 +22,8 @@ static void *setter(void *unused) {
 	(void)unused;
 	uint64_t data, before = 0;
 	while ((data = atomic_load(&event)) != 1) {
-		hangup_set_flag(before, EPOLLRDHUP); /* late */
-		hangup_set_flag(data, EPOLLRDHUP | EPOLLHUP);
+		hangup_set_flags(before, EPOLLRDHUP); /* late */
+		hangup_set_flags(data, EPOLLRDHUP | EPOLLHUP);
 		before = data;
 	}
 	return NULL;
@@ -50,16 +50,23 @@ static int withdraw(hangup_entry *e) {
 
 int main(void) {
 	pthread_t thread;
-	hangup_entry *e = hangup_entry_new(3);
+	hangup_entry *e = hangup_entry_new(3), *chained = hangup_entry_new(4);
 	int fired = 0, missed = 0;
-	if (!e || hangup_entry_new(1u << 31) || pthread_create(&thread, NULL, setter, NULL))
+	if (!e || !chained || hangup_entry_new(1u << 31) || pthread_create(&thread, NULL, setter, NULL))
 		return 1;
 	e->index = 3;
+	chained->index = 4;
+	__atomic_store_n(&e->next, 5, __ATOMIC_SEQ_CST);
 	for (uint64_t g = 1; g <= rounds; g++) {
 		hangup_setter_flag *f = calloc(1, sizeof *f);
 		if (!f)
 			return 1;
 		__atomic_store_n(&e->flag, (uint64_t)(uintptr_t)f, __ATOMIC_SEQ_CST);
+		hangup_setter_flag *f2 = calloc(1, sizeof *f2);
+		if (!f2)
+			return 1;
+		__atomic_store_n(&chained->flag, (uint64_t)(uintptr_t)f2, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&chained->state, g << 32 | HANGUP_ARMED, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&e->state, g << 32 | HANGUP_ARMED, __ATOMIC_SEQ_CST);
 		atomic_store(&event, g << 32 | 3);
 		for (uint64_t n = g % 64; n > 0; n--)
@@ -75,7 +82,11 @@ int main(void) {
 #endif
 		fired += set;
 		free(f);
+		if (withdraw(chained) != (int)__atomic_load_n(&f2->word, __ATOMIC_SEQ_CST))
+			missed++;
+		free(f2);
 		__atomic_store_n(&e->state, (g + 1) << 32, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&chained->state, (g + 1) << 32, __ATOMIC_SEQ_CST);
 	}
 	atomic_store(&event, 1);
 	pthread_join(thread, NULL);

@@ -147,10 +147,7 @@ func countTable(b *bytes.Buffer, r *result.Results) {
 		return
 	}
 	b.WriteString("\nMissed clients, and false cancels where nobody left; processor time burnt for a client that left at once, of a call's:\n\n|")
-	cols := []string{""}
-	for _, k := range kinds {
-		cols = append(cols, k)
-	}
+	cols := append([]string{""}, kinds...)
 	for _, w := range r.Waste {
 		if w.Contender == names[0] {
 			cols = append(cols, "burnt of "+duration(w.Work)+": "+w.Kind)

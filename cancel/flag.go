@@ -89,6 +89,17 @@ func (f Flag) SetDeadline(t time.Time) {
 	}
 }
 
+// Late reports whether the deadline beside t's flag has passed, as C sees it: false where nobody
+// has asked for the flag. Like Flag, it is for t's owner, before Close, and for who holds a borrow.
+func (t *Token) Late() bool {
+	s := t.slot.Load()
+	if s == nil {
+		return false
+	}
+	d := s.deadline.Load()
+	return d != 0 && clockStart.now() >= d
+}
+
 // EventFD returns a file descriptor that is readable, level-triggered, once t is
 // cancelled: for code that waits in poll, select or epoll (eventfd(2)). It is
 // made on first use and belongs to t like the flag's memory: valid as long as

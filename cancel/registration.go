@@ -1,5 +1,7 @@
 package cancel
 
+import "github.com/hangup-go/hangup/internal/goid"
+
 // A Registration stands for one callback registered with [Token.OnCancel]. It
 // is a value, may be copied, and may be used from several goroutines. Methods
 // of the zero Registration do nothing and return false.
@@ -89,7 +91,7 @@ func (r Registration) StopAndWait() bool {
 		return true
 	}
 	if n.gen.Load() == r.gen && n.on == &t.running {
-		if n.goid == goid() {
+		if n.goid == goid.Get() {
 			t.mu.Unlock()
 			return false
 		}

@@ -3,6 +3,8 @@ package cancel
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/hangup-go/hangup/internal/goid"
 )
 
 // A PanicError is a panic of a callback or of a native call, on its way to the
@@ -34,8 +36,8 @@ func Recovered(v any) *PanicError {
 
 // run calls the callback; it is the body of the callback's own goroutine.
 func (n *node) run(t *Token, cause error) {
-	t.awaitDone() // a late registration may be ahead of Cancel
-	id := goid()  // before the lock: it takes a microsecond
+	t.awaitDone()    // a late registration may be ahead of Cancel
+	id := goid.Get() // before the lock: it takes a microsecond
 	t.mu.Lock()
 	n.goid = id
 	f := n.f
@@ -129,7 +131,7 @@ func (t *Token) Drain() {
 
 // insideLocked reports whether the caller is one of t's running callbacks.
 func (t *Token) insideLocked() bool {
-	id := goid()
+	id := goid.Get()
 	for n := t.running.head; n != nil; n = n.next {
 		if n.goid == id {
 			return true

@@ -20,11 +20,12 @@ var allowed = map[string]struct {
 	own     []string
 	modules []string
 }{
-	"cancel":      {nil, []string{"golang.org/x/sys"}},
-	"native":      {[]string{"cancel", "native"}, []string{"golang.org/x/sys"}},
+	"cancel":      {[]string{"internal/goid"}, []string{"golang.org/x/sys"}},
+	"native":      {[]string{"cancel", "native", "internal/goid"}, []string{"golang.org/x/sys"}},
 	"httpwire":    {[]string{"cancel", "httpwire/internal"}, []string{"golang.org/x/sys", "golang.org/x/net"}},
 	"httpwire/h3": {[]string{"cancel", "httpwire"}, []string{"github.com/quic-go/quic-go"}},
 	"docs":        {nil, nil},
+	"internal":    {nil, nil},
 
 	// Imported by tests only.
 	"httpwire/internal/stress":     {[]string{"cancel", "httpwire"}, nil},

@@ -2,9 +2,11 @@ package native
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/internal/goid"
 )
 
 // A Canceller is a cancel function of a library's own, for [Call.AddCanceller], and
@@ -49,7 +51,7 @@ type Canceller struct {
 // The returned stop ends all that earlier, for a function that gives the handle back or
 // frees it before it returns: when stop returns, Cancel is not running and never
 // will, and what stuck is reset. To be called when the library has returned. It may be
-// called more than once; called by Cancel itself it only ends the repetition.
+// called more than once; called by Cancel itself it only ends the repetition, and by Reset it does nothing.
 // A panic of Cancel or Reset reaches the caller of stop, or else the caller of Do.
 func (c *Call) AddCanceller(k Canceller) (stop func()) {
 	if k.Cancel == nil {
@@ -93,6 +95,7 @@ type canceller struct {
 	ending chan struct{} // closed by end
 	landed bool          // Cancel was called, and run has ended
 	undone sync.Once
+	inside atomic.Uint64 // the goroutine that is in Reset
 }
 
 func (a *canceller) run(cause error) {
@@ -113,11 +116,21 @@ func (a *canceller) stop() {
 	a.StopAndWait()
 }
 
-// reset comes after the join.
+// reset comes after the join. Reset itself may come by here, when it calls stop: then it
+// is at it already.
 func (a *canceller) reset() {
-	if a.landed && a.Reset != nil {
-		a.undone.Do(a.Reset)
+	if !a.landed || a.Reset == nil {
+		return
 	}
+	me := goid.Get()
+	if a.inside.Load() == me {
+		return
+	}
+	a.undone.Do(func() {
+		a.inside.Store(me)
+		defer a.inside.Store(0)
+		a.Reset()
+	})
 }
 
 // end is the end of a callback that has started, if it has. Of a canceller that was

@@ -143,6 +143,45 @@ func TestAddCanceller_reassert(t *testing.T) {
 	})
 }
 
+// A Reset that calls stop does not wait for itself, and whoever else does waits for it.
+func TestAddCanceller_resetStops(t *testing.T) {
+	bothWays(t, func(t *testing.T, do doFunc) {
+		ctx, cancelCall := oneContext("token")
+		defer cancelCall(nil)
+		resets, landed, over := 0, make(chan struct{}), make(chan error, 1)
+		go func() {
+			_, err := do(ctx, func(c *native.Call) (int, error) {
+				var stop func()
+				inside, other := make(chan struct{}), make(chan int)
+				stop = c.AddCanceller(native.Canceller{
+					Cancel: func(error) { close(landed) },
+					Reset: func() {
+						close(inside)
+						stop()
+						resets++
+					},
+				})
+				cancelCall(errGone)
+				<-landed
+				go func() {
+					<-inside
+					stop()
+					other <- resets
+				}()
+				stop()
+				if n := <-other; n != 1 {
+					t.Errorf("stop returned beside Reset: %d", n)
+				}
+				return 1, nil
+			})
+			over <- err
+		}()
+		if err := within(t, "a Reset that calls stop", over); err != nil || resets != 1 {
+			t.Errorf("%v, %d resets", err, resets)
+		}
+	})
+}
+
 // stop joins and resets before the function returns, once, so that the handle can be given
 // back; from inside Cancel it resets nothing, as the library is still running.
 func TestAddCanceller_stop(t *testing.T) {

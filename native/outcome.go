@@ -55,7 +55,7 @@ func (c *Call) look(failed bool) Outcome {
 		return CompletedDespiteCancel
 	case !failed:
 		return Completed
-	case cancelled || c.own != nil && c.own.late():
+	case cancelled || c.late():
 		return Cancelled
 	default:
 		return Completed
@@ -74,8 +74,17 @@ func (c *Call) outcome(err error) error {
 		return c.cancelled(err)
 	}
 	// C has looked at the deadline by itself, and Go's timer is yet to come.
-	cause, ctxErr := c.own.timeUp()
+	cause, ctxErr := c.timeUp()
 	return &Error{Cause: cause, Err: err, ctxErr: ctxErr}
+}
+
+// late reports whether a deadline has passed that C may have seen: of the call's own context or,
+// beside the flag, that of the request.
+func (c *Call) late() bool {
+	if c.own == nil {
+		return c.tok.Late()
+	}
+	return c.own.late()
 }
 
 // timerPatience is how long timeUp waits for a context whose deadline has passed. With every
@@ -85,12 +94,19 @@ var timerPatience = 100 * time.Millisecond
 
 // timeUp returns the cause and the Err of a context whose deadline has passed. What
 // [context.WithDeadlineCause] was given is with the timer: it can't be had before that.
-func (f *follower) timeUp() (cause, ctxErr error) {
+func (c *Call) timeUp() (cause, ctxErr error) {
+	done := c.tok.Done()
+	if c.own != nil {
+		done = c.own.ctx.Done()
+	}
 	timer := time.NewTimer(timerPatience)
 	defer timer.Stop()
 	select {
-	case <-f.ctx.Done():
-		return context.Cause(f.ctx), f.ctx.Err()
+	case <-done:
+		if c.own == nil {
+			return c.tok.Cause(), c.tok.Err()
+		}
+		return context.Cause(c.own.ctx), c.own.ctx.Err()
 	case <-timer.C:
 		return context.DeadlineExceeded, context.DeadlineExceeded
 	}

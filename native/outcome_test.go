@@ -204,6 +204,44 @@ func TestN2_deadlineCause(t *testing.T) {
 	}
 }
 
+// N2: so does that of a request's own token, whose deadline its owner has put beside the flag.
+func TestN2_requestDeadline(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("C is not told of deadlines")
+	}
+	budget, early := errors.New("budget used up"), errors.New("early")
+	for name, ends := range map[string]bool{"in time": true, "timer late": false} {
+		bothWays(t, func(t *testing.T, do doFunc) {
+			under := func(d time.Time, fn func(*cancel.Token, *native.Call) error) error {
+				parent, stop := context.WithDeadline(t.Context(), d)
+				defer stop()
+				var tok cancel.Token
+				defer tok.Close()
+				tok.Flag().SetDeadline(d)
+				_, err := do(cancel.NewContext(parent, &tok), func(c *native.Call) (int, error) { return 0, fn(&tok, c) })
+				return err
+			}
+			if err := under(time.Now().Add(time.Hour), func(*cancel.Token, *native.Call) error { return early }); err != early {
+				t.Errorf("before the deadline: %v", err)
+			}
+			err := under(time.Now().Add(time.Millisecond), func(tok *cancel.Token, c *native.Call) error {
+				nativetest.UntilExpired(c.Flag().Pointer(), long, nil)
+				if ends {
+					time.AfterFunc(time.Millisecond, func() { tok.Cancel(budget) })
+				}
+				return errOther
+			})
+			var ne *native.Error
+			if !errors.As(err, &ne) || ne.Outcome() != native.Cancelled || !errors.Is(err, errOther) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if want := map[bool]error{true: budget, false: context.DeadlineExceeded}[ends]; ne.Cause != want {
+				t.Errorf("%s: %v, not %v", name, ne.Cause, want)
+			}
+		})
+	}
+}
+
 // A lateContext has a deadline that is over, and ends only then when told to.
 type lateContext struct {
 	context.Context

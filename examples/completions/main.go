@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Completions is an LLM server on llama.cpp that stops computing when its client
 // hangs up: while it waits in line, in the middle of the prompt, or between and
 // within tokens.

@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Query is a server over SQLite that stops a query when its client hangs up.
 //
 //	POST /query              the SQL is the body; GET or POST /query?sql=... does as well

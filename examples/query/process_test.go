@@ -1,9 +1,12 @@
+//go:build cgo
+
 package main
 
 import (
 	"bytes"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +39,17 @@ func TestProcess_servesAndDrains(t *testing.T) {
 				t.Errorf("the program ended with %v", err)
 			}
 		})
+	}
+}
+
+// Without cgo the program says what it lacks, and not "undefined".
+func TestProcess_withoutCgo(t *testing.T) {
+	for _, program := range []string{".", "../completions"} {
+		cmd := exec.CommandContext(t.Context(), "go", "run", program)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "set CGO_ENABLED=1") {
+			t.Errorf("%s: %v: %s", program, err, out)
+		}
 	}
 }
 

@@ -1,0 +1,13 @@
+//go:build !cgo
+
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "completions: built without cgo, which the engine needs: install gcc and set CGO_ENABLED=1")
+	os.Exit(1)
+}

@@ -105,8 +105,7 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f fo
 	case s.watch == nil && onServer(r.Context()):
 		return nil, ErrNotConfigured
 	}
-	head := r.Method == http.MethodHead
-	if head {
+	if r.Method == http.MethodHead {
 		s.err = http.ErrBodyNotAllowed // the header will do
 	}
 	f.header(w.Header())
@@ -118,7 +117,7 @@ func newStream(w http.ResponseWriter, r *http.Request, opts *StreamOptions, f fo
 		s.close()
 		return nil, errors.New("httpwire: can't stream: the handler has returned")
 	}
-	if opts.Heartbeat > 0 && !head { // from here on close may be ahead of us
+	if opts.Heartbeat > 0 { // from here on close may be ahead of us
 		s.heart.start(s, opts.Heartbeat, f.beat)
 	}
 	return s, nil

@@ -69,6 +69,29 @@ func Typical(gaps []time.Duration) time.Duration {
 	return 0
 }
 
+// Next is how long a random moment is from the end of the gap that it is in, in half of the
+// cases, or shorter: what the engine alone lets pass before it can notice anything.
+func Next(gaps []time.Duration) time.Duration {
+	low, high := time.Duration(0), slices.Max(gaps)
+	var all time.Duration
+	for _, g := range gaps {
+		all += g
+	}
+	for low < high {
+		mid := low + (high-low)/2
+		var near time.Duration // of the moments, those whose gap ends within mid
+		for _, g := range gaps {
+			near += min(g, mid)
+		}
+		if 2*near >= all {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low
+}
+
 // Mean is the mean of gaps, most of which are short.
 func Mean(gaps []time.Duration) (mean time.Duration) {
 	for _, g := range gaps {

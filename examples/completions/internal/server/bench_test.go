@@ -36,6 +36,7 @@ func BenchmarkHangUp(b *testing.B) {
 			b.ReportMetric(ms(typical), "poll-ms")
 			b.ReportMetric(ms(llamatest.Mean(gaps)), "mean-poll-ms")
 			b.ReportMetric(ms(slices.Max(gaps)), "longest-poll-ms")
+			b.ReportMetric(ms(llamatest.Next(gaps)), "next-poll-ms")
 			b.ReportMetric(float64(p50)/float64(typical), "ratio")
 		})
 	}

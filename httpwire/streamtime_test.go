@@ -126,21 +126,6 @@ func TestStream_failsWithAnother(t *testing.T) {
 	})
 }
 
-// N3: a send that a panic of the ResponseWriter has ended does not touch that after
-// the handler.
-func TestStream_writerPanics(t *testing.T) {
-	timed(t, func(*fakeConn) error { panic("writer") }, func(w http.ResponseWriter, r *http.Request) {
-		s, err := httpwire.NewChunks(w, r, inASecond)
-		must(t, err)
-		defer func() {
-			if v := recover(); v != "writer" {
-				t.Errorf("recovered %v, want the writer's panic", v)
-			}
-		}()
-		_ = s.Emit([]byte("x"))
-	})
-}
-
 // A stream does not keep the memory of a large event.
 func TestStream_largeEvent(t *testing.T) {
 	s, err := httpwire.NewEventStream(discard{}, httptest.NewRequest("GET", "/", nil), nil)

@@ -79,7 +79,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.tcp.beforeAlert(p)
 	}
 	n, err := c.Conn.Write(p)
-	if err != nil {
+	if err != nil && !c.tcp.lateCloseNotify(p, err) {
 		c.tcp.note(err, wire.WriteErr)
 	}
 	return n, err

@@ -184,9 +184,6 @@ func (t *tcp) keepLocked(ev wire.Event) {
 // note takes the error of a read or a write as evidence, if it is.
 func (t *tcp) note(err error, source uint8) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if closes, _ := t.closesAbove(); closes {
-			return // of our close_notify, for which crypto/tls has a deadline of its own
-		}
 		t.mu.Lock()
 		t.local = true
 		failed := source == wire.WriteErr && t.policy() != HalfCloseGone

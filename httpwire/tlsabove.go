@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"reflect"
 	"runtime"
 	"sync/atomic"
@@ -136,4 +137,14 @@ func (t *tcp) gaveUp() bool {
 func mayBeAlert(p []byte) bool {
 	const alert, data, alertLen = 21, 23, 5 + 2 + 1 + 16
 	return len(p) > 0 && (p[0] == alert || p[0] == data && len(p) == alertLen)
+}
+
+// lateCloseNotify reports whether err, of a write of p, is that our close_notify has met a
+// deadline: crypto/tls sets one of its own for it, which says nothing of the request.
+func (t *tcp) lateCloseNotify(p []byte, err error) bool {
+	if !t.tls || !mayBeAlert(p) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	closes, _ := t.closesAbove()
+	return closes
 }

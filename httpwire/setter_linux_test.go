@@ -689,7 +689,8 @@ func alerts(t *testing.T, v variant, do func(t *testing.T, s *server, client net
 	if cause := context.Cause(visit.ctx); !errors.Is(cause, want) && v.proto == httpwire.HTTP1 || errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
 		t.Errorf("cause = %v, want %v; callbacks %d", cause, want, visit.count.Load())
 	}
-	if !x.done.Load() {
+	// HTTP/2's server may be about to answer SETTINGS: a tls.Conn that is closed during a Write sends no close_notify.
+	if unsent := v.proto == httpwire.HTTP2 && want == httpwire.ErrServerClosed; !x.done.Load() && !unsent {
 		t.Error("there was no alert")
 	}
 }

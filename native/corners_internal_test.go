@@ -180,3 +180,19 @@ func TestDo_keepsNoResult(t *testing.T) {
 		t.Errorf("kept: %+v", job)
 	}
 }
+
+// A token that knows the place of a call's first callback does not keep the Call: once the pool has
+// dropped it, its follower comes back.
+func TestFollower_comesBack(t *testing.T) {
+	for _, ctx := range []context.Context{context.Background(), t.Context()} {
+		if _, err := Inline(ctx, func(c *Call) (int, error) { c.OnCancel(func(error) {}); return 0, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all followers", func() bool {
+		runtime.GC() // the pool drops its Calls at the second
+		followers.mu.Lock()
+		defer followers.mu.Unlock()
+		return len(followers.free) == len(followers.all)
+	})
+}

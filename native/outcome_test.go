@@ -211,6 +211,8 @@ func TestN2_requestDeadline(t *testing.T) {
 	}
 	budget, early := errors.New("budget used up"), errors.New("early")
 	for name, ends := range map[string]bool{"in time": true, "timer late": false} {
+		patience := map[bool]time.Duration{true: time.Minute, false: time.Millisecond}[ends]
+		defer native.SetTimerPatience(patience)()
 		bothWays(t, func(t *testing.T, do doFunc) {
 			under := func(d time.Time, fn func(*cancel.Token, *native.Call) error) error {
 				parent, stop := context.WithDeadline(t.Context(), d)

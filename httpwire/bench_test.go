@@ -39,10 +39,11 @@ func roundTrips(t testing.TB, v variant, configured bool, h http.Handler) func()
 		s.Protocols.SetUnencryptedHTTP2(true)
 	}
 	s.listen(t)
-	c, _ := s.dial(t)
-	if v.proto == httpwire.HTTP2 {
-		return frames(t, c)
-	}
+	return v.asker(t, s)
+}
+
+// lines is roundTrips for HTTP/1.
+func lines(t testing.TB, c net.Conn) func() {
 	req, r := []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), bufio.NewReader(c)
 	return func() {
 		_, _ = c.Write(req)

@@ -82,7 +82,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 			}
 		}
 		_, t.tls = c.(*tls.Conn)
-		t.base, t.opts, t.top = ctx, o, c
+		t.srv, t.base, t.opts, t.top = srv, ctx, o, c
 		readAhead(c, o)
 		return context.WithValue(ctx, wire.Key, t)
 	}

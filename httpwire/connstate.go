@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
 )
 
@@ -16,10 +17,11 @@ import (
 // reads ConnState yet. A later Serve leaves it alone, as connections may.
 func wrapLateConnState(srv *http.Server) {
 	var once sync.Once
+	ours := reflect.ValueOf(srv.ConnState).Pointer()
 	inner := srv.BaseContext
 	srv.BaseContext = func(l net.Listener) context.Context {
 		once.Do(func() {
-			if hook := srv.ConnState; hook != nil {
+			if hook := srv.ConnState; hook != nil && reflect.ValueOf(hook).Pointer() != ours { // else it does so itself
 				srv.ConnState = func(c net.Conn, state http.ConnState) { hook(shown(c), state) }
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
 
 // requestContext is the context of a watched request. It has the values and the
@@ -32,10 +33,8 @@ func (c *requestContext) Err() error {
 // Token implements cancel.Governed.
 func (c *requestContext) Token() *cancel.Token { return &(*watch)(c).arm().tok }
 
-type watchKey struct{}
-
 func (c *requestContext) Value(key any) any {
-	if key == (watchKey{}) {
+	if key == wire.Key {
 		return (*watch)(c)
 	}
 	// The token answers what makes the context cancellable, for context.Cause and

@@ -10,7 +10,7 @@ import (
 // InputEnded reports whether the connection of ctx's request knows that its
 // client has ended its sending, and spares it.
 func InputEnded(ctx context.Context) bool {
-	t := ctx.Value(watchKey{}).(*watch).conn.(*tcp)
+	t := ctx.Value(wire.Key).(*watch).conn.(*tcp)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.end.level != 0
@@ -18,7 +18,7 @@ func InputEnded(ctx context.Context) bool {
 
 // Outlives reports whether ctx ignores the end of its parent.
 func Outlives(ctx context.Context) bool {
-	return ctx.Value(watchKey{}).(*watch).half.ignoring.Load()
+	return ctx.Value(wire.Key).(*watch).half.ignoring.Load()
 }
 
 // JudgeHTTP2 is what an HTTP/2 connection says whose TCP connection alone has read

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hangup-go/hangup/httpwire/internal/wire"
 )
 
 // Events as the thread gets them.
@@ -126,7 +128,7 @@ func Seen(r *http.Request) bool {
 
 // FlagsOf returns how many flags are lent of the connection that the request under ctx came on.
 func FlagsOf(ctx context.Context) int {
-	t := ctx.Value(watchKey{}).(*watch).below()
+	t := ctx.Value(wire.Key).(*watch).below()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.setting.Load(); s != nil {

@@ -37,7 +37,7 @@ func (e *EarlyResets) Len() int {
 
 // EarlyKept returns how many resets the connection of r, HTTP/2, keeps.
 func EarlyKept(r *http.Request) int {
-	c := r.Context().Value(wire.Key).(*http2Conn)
+	c := watchOf(r).conn.(*http2Conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.early.codes)

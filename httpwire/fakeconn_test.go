@@ -18,7 +18,8 @@ type fakeConn struct {
 	judged atomic.Int32 // how often it was asked
 }
 
-func (c *fakeConn) Proto() uint8 { return wire.HTTP2 }
+func (c *fakeConn) Proto() uint8                { return wire.HTTP2 }
+func (c *fakeConn) Outermost(http.Handler) bool { return false }
 func (c *fakeConn) Attach(_ http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
 	c.sink = s
 	return 1

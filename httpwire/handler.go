@@ -35,25 +35,22 @@ func Handler(h http.Handler) http.Handler {
 type middleware struct{ next http.Handler }
 
 func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	if watchOf(r) != nil || isPreface(r) {
+	conn, watched := find(r)
+	if watched != nil || isPreface(r) {
 		// PRI is the preface of HTTP/2, on its way to x/net's h2c.NewHandler: a
 		// connection, not a request. Its requests must not find a watch of it.
 		mw.next.ServeHTTP(rw, r)
 		return
 	}
-	conn, _ := ctx.Value(wire.Key).(wire.Conn)
-	if conn != nil && int(conn.Proto()) != r.ProtoMajor {
-		conn = nil // the connection below the one that this request came on
-	}
-	if conn == nil && !onServer(ctx) {
+	if conn == nil && !onServer(r.Context()) {
 		mw.next.ServeHTTP(rw, r) // httptest
 		return
 	}
 	w := newWatch(rw, r, conn)
+	ours := w.request(r, mw)
 	returned := false
 	defer func() { // the outermost: before net/http cancels the context
-		panics := w.leave(r)
+		panics := w.leave(r, ours)
 		if len(panics) == 0 || !returned && !telling(panics) {
 			return // a panic of the handler's own goes on untouched
 		}
@@ -66,7 +63,7 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if conn != nil {
 		w.id = conn.Attach(rw, r, w)
 	}
-	mw.next.ServeHTTP(w.present(r), &w.req)
+	mw.next.ServeHTTP(w.present(r, ours), ours)
 	returned = true
 }
 
@@ -75,33 +72,65 @@ func isPreface(r *http.Request) bool {
 	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
 }
 
-// present returns the ResponseWriter for the handler, whose request is a copy of r.
-func (w *watch) present(r *http.Request) http.ResponseWriter {
+// present returns the ResponseWriter for the handler, whose request is ours: r or a
+// copy of it.
+func (w *watch) present(r, ours *http.Request) http.ResponseWriter {
 	rw := w.rw.present()
 	if p, ok := w.conn.(wire.Presenter); ok {
-		return p.Present(w.id, rw, r, &w.req)
+		return p.Present(w.id, rw, r, ours)
 	}
 	return rw
 }
 
 // leave ends the watch, and hands over what the handler left in its copy of the
-// request. It returns the panics of the callbacks.
-func (w *watch) leave(r *http.Request) []*cancel.PanicError {
-	if r.MultipartForm == nil {
-		r.MultipartForm = w.req.MultipartForm // the server removes its files
+// request, if it has one. It returns the panics of the callbacks.
+func (w *watch) leave(r, ours *http.Request) []*cancel.PanicError {
+	if r != ours {
+		if r.MultipartForm == nil {
+			r.MultipartForm = ours.MultipartForm // the server removes its files
+		}
+		r.Pattern = ours.Pattern // an outer middleware may log it
 	}
-	r.Pattern = w.req.Pattern // an outer middleware may log it
-	return append(w.closeStreams(), w.finish()...)
+	panics := w.closeStreams()
+	if more := w.finish(); more != nil {
+		panics = append(panics, more...)
+	}
+	return panics
 }
 
-// watchOf returns the watch of r, nil if there is none. A watch of a connection
-// that was taken over, by x/net's h2c.NewHandler, is not its requests' watch.
-func watchOf(r *http.Request) *watch {
-	w, _ := r.Context().Value(watchKey{}).(*watch)
-	if w == nil || int(w.proto) != r.ProtoMajor || w.hijacked.Load() && isUpgradeH2C(r) {
-		return nil
+// find returns what r's context says of it: the watch, if it has one, else the
+// connection that it came on, nil if that is not known.
+func find(r *http.Request) (wire.Conn, *watch) {
+	for ctx := r.Context(); ; {
+		switch v := ctx.Value(wire.Key).(type) {
+		case *watch:
+			if v.watches(r) {
+				return nil, v
+			}
+			ctx = v.parent
+		case wire.Conn:
+			if int(v.Proto()) != r.ProtoMajor {
+				return nil, nil // the connection below the one that this request came on
+			}
+			return v, nil
+		default:
+			return nil, nil
+		}
 	}
-	return w
+}
+
+// watchOf returns the watch of r, nil if there is none.
+func watchOf(r *http.Request) *watch {
+	if w, _ := r.Context().Value(wire.Key).(*watch); w != nil && w.watches(r) {
+		return w
+	}
+	return nil
+}
+
+// watches reports whether w, which r's context has, is of r. A watch of a connection
+// that was taken over, by x/net's h2c.NewHandler, is not its requests' watch.
+func (w *watch) watches(r *http.Request) bool {
+	return int(w.proto) == r.ProtoMajor && !(w.hijacked.Load() && isUpgradeH2C(r))
 }
 
 // onServer reports whether ctx is of a request that came over a real connection:

@@ -96,6 +96,7 @@ type framedConn interface {
 // serveFrames serves HTTP/2 on c, whose requests find its http2Conn.
 func serveFrames(serve nextProto, hs *http.Server, c framedConn, h http.Handler) {
 	hc := c.streams()
+	hc.srv = hs
 	ctx := context.Background()
 	if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 		ctx = b.BaseContext()

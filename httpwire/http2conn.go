@@ -15,9 +15,10 @@ import (
 // request. The same holds for the end of the connection, which is kept for good.
 type http2Conn struct {
 	tcp *tcp // the connection below, nil if it is none
+	srv *http.Server
 
 	mu     sync.Mutex
-	sinks  map[uint64]wire.Sink
+	sinks  sinks
 	anon   uint64 // last name given to a request whose stream can't be told
 	early  earlyResets
 	gone   bool
@@ -31,6 +32,8 @@ const anonymous = 1 << 32
 
 func (c *http2Conn) Proto() uint8 { return wire.HTTP2 }
 
+func (c *http2Conn) Outermost(h http.Handler) bool { return outermost(c.srv, h) }
+
 func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
 	id := streamID(w)
 	c.mu.Lock()
@@ -38,10 +41,7 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 		c.anon++
 		id = anonymous + c.anon
 	}
-	if c.sinks == nil {
-		c.sinks = make(map[uint64]wire.Sink)
-	}
-	c.sinks[id] = s
+	c.sinks.set(id, s)
 	ev, gone, failed := c.ev, c.gone, c.failed
 	if id < anonymous {
 		if code, ok := c.early.attach(uint32(id)); ok {
@@ -60,7 +60,7 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 
 func (c *http2Conn) Detach(id uint64, _ wire.Sink) {
 	c.mu.Lock()
-	delete(c.sinks, id)
+	c.sinks.remove(id)
 	c.mu.Unlock()
 }
 
@@ -123,7 +123,7 @@ func (c *http2Conn) reset(id, code uint32) {
 
 func (c *http2Conn) tell(id, code uint32) {
 	c.mu.Lock()
-	s := c.sinks[uint64(id)]
+	s := c.sinks.get(uint64(id))
 	if s == nil {
 		c.early.keep(id, code)
 	}
@@ -137,7 +137,7 @@ func (c *http2Conn) tell(id, code uint32) {
 // client broke the protocol. It gets no more of the response, and may leave.
 func (c *http2Conn) resetByUs(id uint32) {
 	c.mu.Lock()
-	s := c.sinks[uint64(id)]
+	s := c.sinks.get(uint64(id))
 	c.mu.Unlock()
 	if w, ok := s.(*watch); ok {
 		w.withdraw()
@@ -150,7 +150,7 @@ func (c *http2Conn) resetByUs(id uint32) {
 func (c *http2Conn) failedByUs() {
 	c.mu.Lock()
 	c.failed = true
-	sinks := c.sinksLocked()
+	sinks := c.sinks.all()
 	c.mu.Unlock()
 	for _, s := range sinks {
 		if w, ok := s.(*watch); ok {
@@ -197,17 +197,9 @@ func (c *http2Conn) end(ev wire.Event) {
 		return
 	}
 	c.gone, c.ev = true, ev
-	sinks := c.sinksLocked()
+	sinks := c.sinks.all()
 	c.mu.Unlock()
 	for _, s := range sinks {
 		s.Gone(ev)
 	}
-}
-
-func (c *http2Conn) sinksLocked() []wire.Sink {
-	sinks := make([]wire.Sink, 0, len(c.sinks))
-	for _, s := range c.sinks {
-		sinks = append(sinks, s)
-	}
-	return sinks
 }

@@ -45,7 +45,7 @@ func optional(rw http.ResponseWriter) (set int) {
 // writers cost none. For others, CloseNotify is left out.
 func (p *response) present() http.ResponseWriter {
 	fl, hi, pu, rf := flushResponse{p}, hijacker{p}, pusher{p}, readerFrom{p}
-	set := optional(p.ResponseWriter)
+	set := writerTypeOf(p.ResponseWriter, p.w.proto).set
 	switch set {
 	case hasFlush | hasHijack | hasReadFrom | hasNotify:
 		return http1Response{p}

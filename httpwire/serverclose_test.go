@@ -123,16 +123,23 @@ func get(url string) *http.Request {
 	return r
 }
 
-// H7: a request's trailers reach the handler through our copy of the request,
-// announced or not.
+// H7: a request's trailers reach the handler, announced or not, also through our copy of
+// the request, which it gets where a handler is around ours.
 func TestHandler_trailers(t *testing.T) {
+	t.Run("outermost", func(t *testing.T) { trailers(t, func(h http.Handler) http.Handler { return h }) })
+	t.Run("around", func(t *testing.T) { trailers(t, around) })
+}
+
+func trailers(t *testing.T, around func(http.Handler) http.Handler) {
 	for _, announced := range []string{"", "Trailer: X-Sum\r\n"} {
 		each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
 			got := make(chan http.Header, 1)
-			s := v.start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := v.configure(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				got <- r.Trailer
 			}))
+			s.Handler = around(s.Handler)
+			s.listen(t)
 			c, _ := s.dial(t)
 			_, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: h\r\n%sTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n", announced)
 			must(t, err)

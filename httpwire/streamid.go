@@ -3,47 +3,55 @@ package httpwire
 import (
 	"net/http"
 	"reflect"
-	"sync"
+	"unsafe"
 )
 
 // streamID returns the id of the HTTP/2 stream that w answers, 0 if it can't be
 // told. net/http and x/net keep it to themselves, in the same fields: they are
-// read by reflection, once resolved for each type. Reading is safe: the fields
+// found by reflection, once for each type. Reading is safe: the fields
 // are set before the handler is started, and not changed while it runs.
 func streamID(w http.ResponseWriter) uint64 {
-	for {
+	for w != nil {
+		if at := writerTypeOf(w, HTTP2).stream; at != nil {
+			return at.read(reflect.ValueOf(w).UnsafePointer())
+		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
 			break
 		}
 		w = u.Unwrap()
 	}
-	v := reflect.ValueOf(w)
-	if !v.IsValid() {
-		return 0
-	}
-	path, ok := streamPaths.Load(v.Type())
-	if !ok {
-		path, _ = streamPaths.LoadOrStore(v.Type(), resolve(v.Type()))
-	}
-	steps := path.([]int)
-	if steps == nil {
-		return 0
-	}
-	for _, i := range steps {
-		if v.IsNil() {
-			return 0
-		}
-		v = v.Elem().Field(i)
-	}
-	return v.Uint()
+	return 0
 }
 
-var streamPaths sync.Map // reflect.Type -> []int, field indices through pointers
+// streamAt says where w.rws.stream.id is, as offsets.
+type streamAt struct {
+	rws, stream, id uintptr
+	wide            bool // id is a uint64, else a uint32
+}
 
-// resolve finds w.rws.stream.id in a pointer to a struct, nil if a step differs.
-func resolve(t reflect.Type) (path []int) {
-	for _, name := range []string{"rws", "stream", "id"} {
+func (at *streamAt) read(w unsafe.Pointer) uint64 {
+	for _, offset := range [...]uintptr{at.rws, at.stream} {
+		if w == nil {
+			return 0
+		}
+		w = *(*unsafe.Pointer)(unsafe.Add(w, offset))
+	}
+	switch id := unsafe.Add(w, at.id); {
+	case w == nil:
+		return 0
+	case at.wide:
+		return *(*uint64)(id)
+	default:
+		return uint64(*(*uint32)(id))
+	}
+}
+
+// findStream finds w.rws.stream.id in a pointer to a struct, nil if a step differs. It
+// compares kinds before anything is used: another layout gives nil, never a wrong pointer.
+func findStream(t reflect.Type) *streamAt {
+	var offsets [3]uintptr
+	for i, name := range []string{"rws", "stream", "id"} {
 		if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
 			return nil
 		}
@@ -51,11 +59,10 @@ func resolve(t reflect.Type) (path []int) {
 		if !ok || len(f.Index) != 1 {
 			return nil
 		}
-		path = append(path, f.Index[0])
-		t = f.Type
+		offsets[i], t = f.Offset, f.Type
 	}
 	if t.Kind() != reflect.Uint32 && t.Kind() != reflect.Uint64 {
 		return nil
 	}
-	return path
+	return &streamAt{offsets[0], offsets[1], offsets[2], t.Kind() == reflect.Uint64}
 }

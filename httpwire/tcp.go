@@ -36,35 +36,37 @@ import (
 // monitor has fetched before is for a token, and tokens are never reused (kqueue:
 // see slots).
 type tcp struct {
+	// What every request touches comes first, close together.
+	tls     bool                    // HTTP is spoken above TLS
+	bare    bool                    // reads and writes are not seen
+	writing atomic.Int32            // writes under way below TLS
+	ahead   atomic.Pointer[ahead]   // nil: nothing is read ahead. Set before anything is read
+	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
+	srv     *http.Server            // nil before ConnContext
+
+	answered atomic.Bool // net/http has ended the response of the current request
+	cut      atomic.Bool // a stream of the current request has been cut off; see breakWrites
+
+	mu        sync.Mutex
+	closed    bool // by us
+	local     bool // a deadline of ours has ended a read or a write
+	readShut  bool // by us: an end of input then says nothing
+	writeShut bool // by us: a connection that is shut both ways says no more than a FIN
+	orphan    bool // hijacked from a listener that is not ours: the current request is the last
+	unix      bool // a Unix socket
+	gone      bool
+	token     uint64 // in the monitor, 0 if not registered
+	cur       wire.Sink
+	ev        wire.Event
+	end       inputEnd
+
 	raw  syscall.RawConn // nil if the connection is no socket
 	base context.Context // of the connection, from ConnContext
-	tls  bool            // HTTP is spoken above TLS
-	bare bool            // reads and writes are not seen
 	opts *Options        // of the server, from ConnContext; read only
 	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
 	alert    atomic.Bool  // what TLS wrote last may have been an alert
-
-	answered atomic.Bool // net/http has ended the response of the current request
-	cut      atomic.Bool // a stream of the current request has been cut off; see breakWrites
-
-	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
-
-	ahead atomic.Pointer[ahead] // nil: nothing is read ahead. Set before anything is read
-
-	mu        sync.Mutex
-	cur       wire.Sink
-	gone      bool
-	ev        wire.Event
-	token     uint64 // in the monitor, 0 if not registered
-	closed    bool   // by us
-	local     bool   // a deadline of ours has ended a read or a write
-	readShut  bool   // by us: an end of input then says nothing
-	writeShut bool   // by us: a connection that is shut both ways says no more than a FIN
-	orphan    bool   // hijacked from a listener that is not ours: the current request is the last
-	unix      bool   // a Unix socket
-	end       inputEnd
 }
 
 // bind makes t the evidence of c, the connection that was accepted.
@@ -88,6 +90,8 @@ func rawConn(c net.Conn) syscall.RawConn {
 }
 
 func (t *tcp) Proto() uint8 { return wire.HTTP1 }
+
+func (t *tcp) Outermost(h http.Handler) bool { return outermost(t.srv, h) }
 
 // Attach registers the connection with the monitor at its first request.
 func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
@@ -183,7 +187,7 @@ func (t *tcp) keepLocked(ev wire.Event) {
 
 // note takes the error of a read or a write as evidence, if it is.
 func (t *tcp) note(err error, source uint8) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if isDeadline(err) {
 		t.mu.Lock()
 		t.local = true
 		failed := source == wire.WriteErr && t.policy() != HalfCloseGone
@@ -198,6 +202,15 @@ func (t *tcp) note(err error, source uint8) {
 	if ev, ok := classify(err, source); ok {
 		t.take(t.sharpen(ev))
 	}
+}
+
+// isDeadline is errors.Is(err, os.ErrDeadlineExceeded). net/http ends a read by a deadline
+// at the end of every request: what package net makes of that is looked for first.
+func isDeadline(err error) bool {
+	if op, ok := err.(*net.OpError); ok && op.Err == os.ErrDeadlineExceeded {
+		return true
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // sharpen tells an end of input from a connection that broke, by a reset or because

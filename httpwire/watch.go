@@ -45,8 +45,7 @@ type watch struct {
 	unseen *unseen // nil where the connection's reads and writes are seen
 	half   *half   // nil under HalfCloseGone
 
-	rw  response
-	req http.Request
+	rw response
 }
 
 // unseen is what the context fallback may need.
@@ -59,12 +58,9 @@ var completed Disconnect
 
 // newWatch begins to watch r. The caller must call finish.
 func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
-	w := &watch{parent: r.Context(), conn: conn, proto: Protocol(r.ProtoMajor)}
-	w.rw = response{ResponseWriter: rw, w: w, length: -1, head: r.Method == http.MethodHead}
-	if r.Trailer == nil && w.proto == HTTP1 && r.ContentLength < 0 {
-		r.Trailer = make(http.Header) // net/http merges trailers into its own request's: share the map
-	}
-	w.req = *r.WithContext((*requestContext)(w))
+	w := new(watch) // field by field: a literal would be copied
+	w.parent, w.conn, w.proto = r.Context(), conn, Protocol(r.ProtoMajor)
+	w.rw.ResponseWriter, w.rw.w, w.rw.length, w.rw.head = rw, w, -1, r.Method == http.MethodHead
 	w.half = newHalf(w, rw, r)
 	if conn == nil || w.bare() {
 		w.unseen = &unseen{time.Now(), r.Body != http.NoBody}

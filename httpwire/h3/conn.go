@@ -14,6 +14,7 @@ import (
 // own stream.
 type conn struct {
 	quic *quic.Conn
+	mw   http.Handler    // httpwire's, if the server itself calls it
 	base context.Context // what the program's ConnContext made of the connection's
 
 	mu       sync.Mutex
@@ -21,12 +22,20 @@ type conn struct {
 	requests map[uint64]*request
 }
 
-func newConn(base context.Context, qc *quic.Conn) *conn {
-	return &conn{quic: qc, base: base, requests: make(map[uint64]*request)}
+// newConn is called by ConnContext; http3 takes h, its Handler, for the connection then.
+func newConn(base context.Context, qc *quic.Conn, h http.Handler) *conn {
+	c := &conn{quic: qc, base: base, requests: make(map[uint64]*request)}
+	if ours, ok := h.(*handler); ok {
+		c.mw = ours.Handler
+	}
+	return c
 }
 
 // Proto returns wire.HTTP3.
 func (c *conn) Proto() uint8 { return wire.HTTP3 }
+
+// Outermost reports whether h is what the server itself calls.
+func (c *conn) Outermost(h http.Handler) bool { return c.mw != nil && c.mw == h }
 
 // Attach makes the request's object. Its id is of this connection's own count:
 // the stream's would be missing where the stream can't be reached.

@@ -24,7 +24,7 @@ type serverBody interface {
 // passTrailer makes copied's body hand over made's trailers. It is no handler around
 // the handler: that would cost every request a part of its stack (see CONTRIBUTING.md).
 func passTrailer(made, copied *http.Request) {
-	if made.Method == http.MethodGet || made.Method == http.MethodHead {
+	if made == copied || made.Method == http.MethodGet || made.Method == http.MethodHead {
 		return
 	}
 	if sb, ok := copied.Body.(serverBody); ok {

@@ -11,8 +11,16 @@ import (
 	"github.com/hangup-go/hangup/httpwire/h3"
 )
 
-// H7: a request's trailers reach the handler through our copy of the request.
+// H7: a request's trailers reach the handler, also through our copy of the request, which it
+// gets where a handler is around ours.
 func TestConfigure_trailers(t *testing.T) {
+	t.Run("outermost", func(t *testing.T) { trailers(t, func(h http.Handler) http.Handler { return h }) })
+	t.Run("around", func(t *testing.T) {
+		trailers(t, func(h http.Handler) http.Handler { return http.HandlerFunc(h.ServeHTTP) })
+	})
+}
+
+func trailers(t *testing.T, around func(http.Handler) http.Handler) {
 	got := make(chan http.Header, 1)
 	// Without the tests' own middleware, which copies the request as well.
 	s := &server{Server: &http3.Server{}, t: t, served: make(chan error, 1)}
@@ -23,6 +31,7 @@ func TestConfigure_trailers(t *testing.T) {
 	if err := h3.Configure(s.Server, nil); err != nil {
 		t.Fatal(err)
 	}
+	s.Handler = around(s.Handler)
 	s.start()
 	r, err := http.NewRequest("POST", "https://"+s.addr+"/handle", io.MultiReader(strings.NewReader("body")))
 	if err != nil {

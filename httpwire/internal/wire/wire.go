@@ -80,6 +80,11 @@ type Conn interface {
 	// belong to this Conn, even when they find it in their context.
 	Proto() uint8
 
+	// Outermost reports whether h, a handler of httpwire.Handler's, is what the
+	// server itself calls: then nobody around it has the request. It reads what
+	// the server reads for each request.
+	Outermost(h http.Handler) bool
+
 	// Attach ties a request to the connection until Detach: s.Gone is called
 	// once its client leaves, inside Attach already if that has happened. w and
 	// r are those that the server made (w possibly with an Unwrap method).
@@ -103,7 +108,7 @@ type Conn interface {
 // interfaces (http3.HTTPStreamer). Present is called once per request, after
 // Attach and before the handler; the handler gets what it returns: a writer
 // that embeds rw, httpwire's own, and adds what is missing. It also gets copied, a
-// copy of the request that the server made, which Present may complete.
+// copy of the request that the server made, or that request itself, which Present may complete.
 type Presenter interface {
 	Present(id uint64, rw http.ResponseWriter, made, copied *http.Request) http.ResponseWriter
 }
@@ -125,8 +130,8 @@ type Cutter interface{ Cut(id uint64) }
 // set by httpwire, for its protocol packages.
 var CheckOptions func(opts any) error
 
-type key struct{}
+var key byte
 
-// Key is the context key under which requests find their Conn. The innermost one
-// counts.
-var Key any = key{}
+// Key is the context key under which requests find their Conn, and those that are
+// watched their watch. The innermost one counts. It is a pointer: comparing these is cheap.
+var Key any = &key

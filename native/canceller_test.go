@@ -152,11 +152,15 @@ func TestAddCanceller_resetStops(t *testing.T) {
 		go func() {
 			_, err := do(ctx, func(c *native.Call) (int, error) {
 				var stop func()
-				inside, other := make(chan struct{}), make(chan int)
+				inside, calling, other := make(chan struct{}), make(chan struct{}), make(chan int)
 				stop = c.AddCanceller(native.Canceller{
 					Cancel: func(error) { close(landed) },
 					Reset: func() {
 						close(inside)
+						<-calling
+						for range 1000 { // the other would be back by now
+							runtime.Gosched()
+						}
 						stop()
 						resets++
 					},
@@ -165,8 +169,10 @@ func TestAddCanceller_resetStops(t *testing.T) {
 				<-landed
 				go func() {
 					<-inside
+					close(calling)
 					stop()
-					other <- resets
+					n := resets
+					other <- n
 				}()
 				stop()
 				if n := <-other; n != 1 {

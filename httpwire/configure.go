@@ -69,6 +69,7 @@ type configured struct {
 func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 	inner := srv.ConnContext
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		serving, _ := ctx.Value(http.ServerContextKey).(*http.Server) // not srv, where it has only srv's hooks
 		if inner != nil {
 			if ctx = inner(ctx, c); ctx == nil {
 				return nil // net/http says what it thinks of that
@@ -82,7 +83,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 			}
 		}
 		_, t.tls = c.(*tls.Conn)
-		t.srv, t.base, t.opts, t.top = srv, ctx, o, c
+		t.srv, t.base, t.opts, t.top = serving, ctx, o, c
 		readAhead(c, o)
 		return context.WithValue(ctx, wire.Key, t)
 	}

@@ -260,6 +260,11 @@ func TestOnDisconnect_responseComplete(t *testing.T) {
 			return flush(w)
 		}},
 		{"HEAD", "HEAD", httpwire.HTTP1, func(w http.ResponseWriter, r *http.Request) error { return flush(w) }},
+		{"HEAD, its end in a buffer", "HEAD", httpwire.HTTP2, func(w http.ResponseWriter, r *http.Request) error {
+			_, _ = w.Write(make([]byte, 100))
+			_, _ = w.Write(make([]byte, 4500)) // the header goes out with END_STREAM, 504 bytes stay: a "short write"
+			return nil
+		}},
 		{"204", "GET", 0, func(w http.ResponseWriter, r *http.Request) error {
 			w.WriteHeader(http.StatusNoContent)
 			return flush(w)

@@ -37,6 +37,9 @@ var contextAt = func() uintptr {
 
 // outermost reports whether h is the handler that Configure has made srv's, and still is it.
 func outermost(srv *http.Server, h http.Handler) bool {
+	if srv == nil {
+		return false
+	}
 	c, ok := srv.Handler.(*configured)
 	return ok && c.Handler == h
 }

@@ -51,6 +51,28 @@ func TestHandler_leavesOthersRequests(t *testing.T) {
 	})
 }
 
+// H6: nor is a request touched where a server has taken over another's hooks and has its
+// handler wrapped.
+func TestHandler_leavesOthersRequests_hooksTaken(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		first := v.configure(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		same := make(chan bool, 1)
+		inner := first.Handler
+		second := v.configure(t, nil)
+		second.ConnContext, second.ConnState, second.BaseContext = first.ConnContext, first.ConnState, first.BaseContext
+		second.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			before := r.Context()
+			inner.ServeHTTP(w, r)
+			same <- r.Context() == before
+		})
+		second.listen(t)
+		v.asker(t, second)()
+		if !receive(t, same, "the outer handler") {
+			t.Error("its context has changed")
+		}
+	})
+}
+
 // asker returns a function that makes one request of s.
 func (v variant) asker(t testing.TB, s *server) func() {
 	c, _ := s.dial(t)

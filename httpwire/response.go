@@ -124,10 +124,12 @@ func (p *response) begin(n int) (last bool) {
 	if p.w.proto == HTTP1 {
 		return p.beginHTTP1(int64(n))
 	}
+	held := int(p.buffered)
 	if !p.hold(n) {
 		return false
 	}
-	if p.buffered == 0 && p.complete(p.wrote+int64(n)) {
+	// A HEAD's stream ends with its header, which goes out with the first bytes, whatever stays behind.
+	if (p.buffered == 0 || p.head && held+n > bufferSize) && p.complete(p.wrote+int64(n)) {
 		p.beginLast()
 		return true
 	}

@@ -49,7 +49,7 @@ func Configure(srv *http3.Server, opts *httpwire.Options) error {
 		next = http.DefaultServeMux
 	}
 	srv.Handler = &handler{httpwire.Handler(next)}
-	srv.ConnContext = connContext(srv.ConnContext, srv)
+	srv.ConnContext = connContext(srv.ConnContext)
 	srv.QUICConfig = keepAlive(srv.QUICConfig, peer)
 	return nil
 }
@@ -60,13 +60,14 @@ type handler struct{ http.Handler }
 
 // connContext returns a ConnContext that calls the program's own, if there is
 // one, and adds our view of the connection to what it returns.
-func connContext(own func(context.Context, *quic.Conn) context.Context, srv *http3.Server) func(context.Context, *quic.Conn) context.Context {
+func connContext(own func(context.Context, *quic.Conn) context.Context) func(context.Context, *quic.Conn) context.Context {
 	return func(ctx context.Context, qc *quic.Conn) context.Context {
+		serving, _ := ctx.Value(http3.ServerContextKey).(*http3.Server) // not the one configured, where it has only its hooks
 		if own != nil {
 			if ctx = own(ctx, qc); ctx == nil {
 				return nil // http3 panics with a message of its own
 			}
 		}
-		return context.WithValue(ctx, wire.Key, newConn(ctx, qc, srv.Handler))
+		return context.WithValue(ctx, wire.Key, newConn(ctx, qc, serving))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 )
 
 // A conn is a QUIC connection as its requests see it: the table of those that
@@ -22,11 +23,13 @@ type conn struct {
 	requests map[uint64]*request
 }
 
-// newConn is called by ConnContext; http3 takes h, its Handler, for the connection then.
-func newConn(base context.Context, qc *quic.Conn, h http.Handler) *conn {
+// newConn is called by ConnContext; http3 takes srv's Handler for the connection then.
+func newConn(base context.Context, qc *quic.Conn, srv *http3.Server) *conn {
 	c := &conn{quic: qc, base: base, requests: make(map[uint64]*request)}
-	if ours, ok := h.(*handler); ok {
-		c.mw = ours.Handler
+	if srv != nil {
+		if ours, ok := srv.Handler.(*handler); ok {
+			c.mw = ours.Handler
+		}
 	}
 	return c
 }

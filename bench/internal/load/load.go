@@ -31,7 +31,7 @@ var (
 
 	Busy4  = Load{"4 busy goroutines a core", "Go code that computes, 4 goroutines a core", busy(4, compute)}
 	Busy16 = Load{"16 busy goroutines a core", "Go code that computes, 16 goroutines a core", busy(16, compute)}
-	Spare4 = Load{"4 busy goroutines a core, spare Ps", "the same with GOMAXPROCS at three times the cores", spare(3, busy(4, compute))}
+	Spare4 = Load{"4 busy goroutines a core, spare Ps", "the same with GOMAXPROCS at six times the cores: two Ps a core more than goroutines that compute", spare(6, busy(4, compute))}
 	InC    = Load{"every P in C", "C code that computes, a call a core", busy(1, computeInC)}
 	GC     = Load{"GC pressure", "a goroutine a core that allocates, on 64 MB of live heap", busy(1, allocate)}
 	Flight = Load{"10,000 calls in flight", "10,000 requests of HTTP/1.1 in native.DoIn: 500 inside C, the others queued", inFlight(10_000, 500)}

@@ -39,7 +39,6 @@ type tcp struct {
 	// What every request touches comes first, close together.
 	tls     bool                    // HTTP is spoken above TLS
 	bare    bool                    // reads and writes are not seen
-	writing atomic.Int32            // writes under way below TLS
 	ahead   atomic.Pointer[ahead]   // nil: nothing is read ahead. Set before anything is read
 	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
 	srv     *http.Server            // nil before ConnContext

@@ -36,8 +36,8 @@ func markdown(b *bytes.Buffer, r *result.Results) {
 	m := r.Machine
 	fmt.Fprintf(b, "%s, %d cores, %s, %s, commit %s; %s, %v, load average %s before and %s after; [all of it](bench/results/results.json).\n",
 		m.CPU, m.Cores, m.Kernel, m.Go, m.Commit, r.Started.Format("2006-01-02"), r.Took, m.LoadBefore, m.LoadAfter)
-	if r.Quick {
-		b.WriteString("**A quick look: too few samples to quote.**\n")
+	if r.Quick || fewRounds(r) {
+		b.WriteString("**A short run: too few samples to quote.**\n")
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "%s.\n", n)
@@ -53,9 +53,19 @@ func markdown(b *bytes.Buffer, r *result.Results) {
 
 const loud = "16 busy goroutines a core"
 
+// fewRounds reports whether a ratio is of so few rounds that it has no spread.
+func fewRounds(r *result.Results) bool {
+	for _, c := range r.Latency {
+		if len(c.Times[result.Flag].Rounds) >= 4 {
+			return false
+		}
+	}
+	return true
+}
+
 func latencyTable(b *bytes.Buffer, r *result.Results) {
 	b.WriteString("\n![From a client's close to the flag set, by percentile](bench/results/latency.svg)\n\n")
-	b.WriteString("From a client's close on HTTP/1.1, p50 / p99 (against hangup's first row, the median of the rounds' ratios). C sleeps until it is told; \"flag\" and \"Go callback\" look once a millisecond.\n\n")
+	b.WriteString("From a client's close on HTTP/1.1, p50 and, of 200 samples and more, p99 (against hangup's first row, the median of the rounds' ratios). C sleeps until it is told; \"flag\" and \"Go callback\" look once a millisecond.\n\n")
 	b.WriteString("| | idle: flag set | handler back | " + loud + ": flag set | handler back |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Latency {
 		if c.Load != "idle" || c.Protocol != "HTTP/1.1" || c.Observed {
@@ -91,7 +101,7 @@ func against(r *result.Results, c result.Cell, s result.Stage) string {
 }
 
 func protocolTable(b *bytes.Buffer, r *result.Results) {
-	b.WriteString("\nBy protocol, idle, from the client's close or reset, p50 / p99, and the quartiles of the rounds' ratios:\n\n")
+	b.WriteString("\nBy protocol, idle, from the client's close or reset, p50 and p99, and the quartiles of the rounds' ratios:\n\n")
 	b.WriteString("| | hangup: flag set | context.AfterFunc | ratio | hangup: handler back | context.AfterFunc |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Latency {
 		if c.Load != "idle" || c.Contender != "context.AfterFunc" || c.Observed {
@@ -110,7 +120,7 @@ func spareLine(b *bytes.Buffer, r *result.Results) {
 	busy, ok := find(r, "4 busy goroutines a core", "HTTP/1.1", baseline)
 	spare, ok2 := find(r, "4 busy goroutines a core, spare Ps", "HTTP/1.1", baseline)
 	if ok && ok2 {
-		fmt.Fprintf(b, "\nThe way back waits for a P. With 4 busy goroutines a core C saw its flag after %s, and Do was back after %s; with `GOMAXPROCS` at three times the cores, after %s (p50 / p99).\n",
+		fmt.Fprintf(b, "\nThe way back waits for a P. With 4 busy goroutines a core C saw its flag after %s, and Do was back after %s; with `GOMAXPROCS` at six times the cores, after %s (p50, p99).\n",
 			pair(busy.Times[result.Seen]), pair(busy.Times[result.Done]), pair(spare.Times[result.Done]))
 	}
 }

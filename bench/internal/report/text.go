@@ -107,8 +107,11 @@ func head(w io.Writer, r *result.Results) {
 
 func row(w io.Writer, cols ...string) { fmt.Fprintln(w, strings.Join(cols, "\t")) }
 
-// spread is a median with its quartiles.
+// spread is a median with its quartiles, if it has any.
 func spread(r result.Ratio) string {
+	if r.Q1 == r.Median && r.Q3 == r.Median {
+		return digits(r.Median)
+	}
 	return fmt.Sprintf("%s (%s to %s)", digits(r.Median), digits(r.Q1), digits(r.Q3))
 }
 

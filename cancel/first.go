@@ -14,7 +14,9 @@ package cancel
 //	                   from here on it is a node like others, on the token's lists
 //	     -> vacant     Free, when it has ended and has been waited for
 //
-// Who registers stores pending, then looks at the token's state; Cancel writes the state, then looks
+// Cancel looks at the word before anything shows that the token is cancelled, so that who has seen it
+// can't stop the callback, and once more behind that, for one that is being registered:
+// who registers stores pending, then looks at the token's state; Cancel writes the state, then looks
 // at the word: one of the two sees the other, and of those that see both one wins
 // the CAS. Cancel finds the place by the token's pointer, under the mutex under which the pointer is
 // taken away before the place goes to another token: so it starts only what is its token's.

@@ -3,7 +3,6 @@ package measurement
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/hangup-go/hangup/bench/internal/client"
 	"github.com/hangup-go/hangup/bench/internal/clock"
 	"github.com/hangup-go/hangup/bench/internal/contender"
-	"github.com/hangup-go/hangup/bench/internal/protocol"
 	"github.com/hangup-go/hangup/bench/internal/server"
 )
 
@@ -20,6 +18,7 @@ import (
 type Lab struct {
 	client  *client.Process
 	servers map[where]*server.Server
+	cost    map[Set]*server.Server // of those whose cost is measured
 
 	mu     sync.Mutex
 	next   int
@@ -31,7 +30,7 @@ type where struct{ ours, observed bool }
 
 // NewLab starts servers and client. Close ends them.
 func NewLab() (l *Lab, err error) {
-	l = &Lab{servers: map[where]*server.Server{}, trials: map[string]*trial{}}
+	l = &Lab{servers: map[where]*server.Server{}, cost: map[Set]*server.Server{}, trials: map[string]*trial{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close())
@@ -45,6 +44,11 @@ func NewLab() (l *Lab, err error) {
 			return l, err
 		}
 		l.servers[w] = s
+	}
+	for set, conf := range sets {
+		if l.cost[set], err = server.New(conf); err != nil {
+			return l, err
+		}
 	}
 	cert, err := server.Certificate()
 	if err != nil {
@@ -60,6 +64,9 @@ func (l *Lab) Close() (err error) {
 		err = l.client.Close()
 	}
 	for _, s := range l.servers {
+		err = errors.Join(err, s.Close())
+	}
+	for _, s := range l.cost {
 		err = errors.Join(err, s.Close())
 	}
 	return err
@@ -104,11 +111,10 @@ func (l *Lab) trial(r *http.Request) *trial {
 	return l.trials[r.URL.Path]
 }
 
-// handle is the handler of all servers: of a trial's requests, and of those that measure the cost.
-func (l *Lab) handle(w http.ResponseWriter, r *http.Request) {
+// handle is the handler of a trial's requests, and of those that come behind one.
+func (l *Lab) handle(_ http.ResponseWriter, r *http.Request) {
 	t := l.trial(r)
 	if t == nil {
-		_, _ = io.WriteString(w, protocol.Answer)
 		return
 	}
 	t.event = t.server.EventOf(r)
@@ -120,7 +126,7 @@ func (l *Lab) handle(w http.ResponseWriter, r *http.Request) {
 // around is around all of a server's: when it has returned, everything has.
 func (l *Lab) around(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.URL.Path) == 1 || strings.HasPrefix(r.URL.Path, "/next") {
+		if strings.HasPrefix(r.URL.Path, "/next") {
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -169,3 +169,18 @@ func TestLatency_interrupted(t *testing.T) {
 		t.Errorf("%v, want %v", err, why)
 	}
 }
+
+// What a server is set up with shows in its requests' allocations, and a plain one against itself has no more: the rows of
+// the cost are of the servers that they name.
+func TestRequests_sets(t *testing.T) {
+	l := newLab(t)
+	for set, want := range map[Set][2]float64{Plain: {-0.5, 0.5}, Configured: {0.5, 1.5}, Around: {1.5, 2.5}} {
+		c, err := l.Requests(t.Context(), protocol.HTTP1, set, 2*time.Second, func(float64) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Allocs < want[0] || c.Allocs > want[1] || c.Set != string(set) || c.PlainCPU == 0 {
+			t.Errorf("%+v, want %v to %v allocations more", c, want[0], want[1])
+		}
+	}
+}

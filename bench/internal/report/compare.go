@@ -44,11 +44,11 @@ func Compare(w io.Writer, old, new *result.Results) error {
 			}
 		}
 	}
-	fmt.Fprint(t, "\nConfigure's cost, % of the requests per second\n\t\t\t\told\t\tnew\t\tchange\n")
+	fmt.Fprint(t, "\nConfigure's cost, % of the processor time per request\n\t\t\t\told\t\tnew\t\tchange\n")
 	for _, c := range new.Requests {
 		for _, o := range old.Requests {
-			if o.Protocol == c.Protocol {
-				row(t, c.Protocol, "", "", "", change(o.Samples, c.Samples, digits))
+			if o.Protocol == c.Protocol && o.Set == c.Set {
+				row(t, c.Protocol, c.Set, "", "", change(o.Samples, c.Samples, digits))
 			}
 		}
 	}

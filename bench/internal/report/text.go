@@ -56,9 +56,9 @@ func Text(w io.Writer, r *result.Results) error {
 	for _, c := range r.Calls {
 		row(t, c.Name, digits(c.NS.Median), spread(c.Against), digits(c.Allocs))
 	}
-	fmt.Fprint(t, "\nRequests that nobody leaves: what Configure costs\nprotocol\trequests/s plain\tconfigured\tslower, %\tprocessor time, %\tallocations\tpairs\n")
+	fmt.Fprint(t, "\nRequests that nobody leaves: what Configure costs (medians of pairs, 95 % intervals)\nprotocol\tserver\tprocessor time, plain\tmore, %\trequests/s plain\tslower, %\tallocations\tpairs\n")
 	for _, c := range r.Requests {
-		row(t, c.Protocol, digits(c.PlainPerSec), digits(c.OursPerSec), spread(c.Slower), spread(c.CPU), digits(c.Allocs), fmt.Sprint(c.Slices))
+		row(t, c.Protocol, c.Set, duration(c.PlainCPU), spread(c.CPU), digits(c.PlainPerSec), spread(c.Slower), digits(c.Allocs), fmt.Sprint(c.Slices))
 	}
 	fmt.Fprint(t, "\nClients that left and were missed, that stayed and were cancelled; HTTP/1.1\nway\texchange\tclients\tmissed\tfalse\n")
 	for _, c := range r.Counts {

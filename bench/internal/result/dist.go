@@ -94,6 +94,16 @@ func Parts(v []float64, n int) (medians []float64) {
 	return medians
 }
 
+// MedianOf returns the median of v between the ends of its interval of 95 percent, by ranks: it is zero if v is empty.
+func MedianOf(v []float64) Ratio {
+	if len(v) == 0 {
+		return Ratio{}
+	}
+	v = slices.Sorted(slices.Values(v))
+	off := int(math.Ceil(0.98 * math.Sqrt(float64(len(v)))))
+	return Ratio{v[max(len(v)/2-off, 0)], v[len(v)/2], v[min(len(v)/2+off, len(v)-1)]}
+}
+
 // RatioOf returns the median and quartiles of v, zero if it is empty.
 func RatioOf(v []float64) Ratio {
 	if len(v) == 0 {

@@ -65,16 +65,19 @@ type CallCost struct {
 	Samples []float64 // of NS, for comparisons: medians of parts of the run
 }
 
-// A RequestCost is what Configure costs requests that nobody leaves.
+// A RequestCost is what Configure costs requests that nobody leaves, against a plain server. Slower and CPU are
+// medians of pairs, with their intervals of 95 percent.
 type RequestCost struct {
 	Protocol    string
+	Set         string // how the server is set up
 	PlainPerSec float64
 	OursPerSec  float64
-	Slower      Ratio // in %, of requests per second, slice by slice
-	CPU         Ratio // in %, more processor time of the server's process per request
+	PlainCPU    time.Duration // the server's process's processor time per request
+	Slower      Ratio         // in %, of requests per second
+	CPU         Ratio         // in %, more processor time per request
 	Allocs      float64
 	Slices      int
-	Samples     []float64 // of Slower, the same
+	Samples     []float64 // of CPU, as in CallCost
 }
 
 // Waste is the processor time that the server's process burns for a client that has left.

@@ -71,3 +71,20 @@ func TestRead_wrong(t *testing.T) {
 		}
 	}
 }
+
+// The interval of a median is by ranks: of 100 ten to each side, and of few all of them.
+func TestMedianOf(t *testing.T) {
+	v := make([]float64, 100)
+	for i := range v {
+		v[len(v)-1-i] = float64(i + 1)
+	}
+	if got, want := MedianOf(v), (Ratio{41, 51, 61}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got, want := MedianOf([]float64{3, 1, 2}), (Ratio{1, 2, 3}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := MedianOf(nil); got != (Ratio{}) {
+		t.Errorf("of nothing: %v", got)
+	}
+}

@@ -14,7 +14,8 @@ import (
 type Plan struct {
 	Quick    bool
 	Series   []measurement.Series
-	Requests time.Duration // per protocol
+	Costs    []Cost
+	Requests time.Duration // per Cost
 	Calls    time.Duration
 	Counted  []contender.Contender
 	Kinds    []protocol.Kind // that are counted
@@ -23,9 +24,23 @@ type Plan struct {
 	Work     time.Duration   // of each
 }
 
+// A Cost is what requests are to be measured for: what a set costs on a protocol.
+type Cost struct {
+	protocol.Protocol
+	measurement.Set
+}
+
+// costs are what Configure costs, by protocol, and beside it the noise, and what a handler around it costs.
+func costs() (c []Cost) {
+	for _, p := range protocol.All {
+		c = append(c, Cost{p, measurement.Configured})
+	}
+	return append(c, Cost{protocol.HTTP1, measurement.Around}, Cost{protocol.HTTP1, measurement.Plain})
+}
+
 // For returns the plan with its times such that it takes about so long. What is counted stays as it is.
 func (p Plan) For(d time.Duration) Plan {
-	fixed, free := p.counting(), 5*p.Requests+p.Calls
+	fixed, free := p.counting(), time.Duration(len(p.Costs))*p.Requests+p.Calls
 	for _, s := range p.Series {
 		free += s.Budget
 	}
@@ -68,7 +83,7 @@ func Full() Plan {
 			series(load.GC, contenders(), 50, 40*time.Second),
 			series(load.Flight, contenders(), 50, 40*time.Second),
 		},
-		Requests: 14 * time.Second, Calls: 25 * time.Second,
+		Costs: costs(), Requests: 14 * time.Second, Calls: 25 * time.Second,
 		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,
 	}
 }
@@ -85,7 +100,7 @@ func Quick() Plan {
 			series(load.Idle, all(), 10, 10*time.Second), series(load.Busy4, few, 20, 5*time.Second),
 			series(load.Busy16, few, 10, 5*time.Second),
 		},
-		Requests: time.Second, Calls: 2 * time.Second,
+		Costs: costs(), Requests: 700 * time.Millisecond, Calls: 2 * time.Second,
 		Counted: counted(), Kinds: []protocol.Kind{protocol.Unread, protocol.Answered}, Clients: 5, Wasted: 1, Work: 20 * time.Millisecond,
 	}
 }

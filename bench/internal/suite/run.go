@@ -67,9 +67,9 @@ func (p Plan) parts(lab *measurement.Lab, res *result.Results) (parts []part) {
 		res.Calls, err = measurement.Calls(ctx, p.Calls, step)
 		return err
 	})
-	for _, proto := range protocol.All {
-		add("cost of a request, "+string(proto), p.Requests, func(ctx context.Context, step func(float64)) error {
-			c, err := lab.Requests(ctx, proto, p.Requests, step)
+	for _, c := range p.Costs {
+		add(fmt.Sprintf("cost of a request, %s, %s", c.Protocol, c.Set), p.Requests, func(ctx context.Context, step func(float64)) error {
+			c, err := lab.Requests(ctx, c.Protocol, c.Set, p.Requests, step)
 			res.Requests = append(res.Requests, c)
 			return err
 		})

@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -79,15 +81,23 @@ func (c *child) do(cmd command) (answer any) {
 // leave leaves by plan.
 func (c *child) leave(cmd command) (left []Left) {
 	c.sendNext()
-	start := clock.Now()
-	for i, leave := range c.leaves {
-		planned := start + int64(i+1)*int64(cmd.Gap)
+	for i, planned := range times(clock.Now(), len(c.leaves), cmd.Gap) {
 		clock.SleepUntil(planned)
 		now := clock.Now()
-		leave()
+		c.leaves[i]()
 		left = append(left, Left{now, planned})
 	}
 	return left
+}
+
+// times are n of them after start, from half a gap to one and a half apart: in step with nothing that comes round in the
+// server, as its scheduler's turns of ten milliseconds.
+func times(start int64, n int, gap time.Duration) (planned []int64) {
+	for range n {
+		start += int64(gap)/2 + rand.Int64N(int64(gap)+1)
+		planned = append(planned, start)
+	}
+	return planned
 }
 
 func check(err error) {

@@ -58,6 +58,10 @@ func (l *leaver) request(c command, n int) (leave func()) {
 		_, err = io.WriteString(conn, head1(c.Kind, path))
 		check(err)
 		return func() { _ = conn.Close() } // close_notify, FIN
+	case protocol.HTTP2Closed:
+		f := dial2(protocol.HTTP2, c.Addr, l.config, true)
+		f.request(path)
+		return func() { _ = f.conn.Close() }
 	case protocol.HTTP2, protocol.H2C:
 		f := cached(l.http2, c.Addr, func() *frames { return dial2(c.Proto, c.Addr, l.config, true) })
 		id := f.request(path)
@@ -111,6 +115,7 @@ func dialTLS(addr string, conf *tls.Config, proto string) (net.Conn, error) {
 // frames is an HTTP/2 connection.
 type frames struct {
 	*http2.Framer
+	conn   net.Conn
 	scheme byte // as an index of HPACK's table
 	next   uint32
 }
@@ -129,7 +134,7 @@ func dial2(p protocol.Protocol, addr string, conf *tls.Config, discard bool) *fr
 	check(err)
 	_, err = io.WriteString(c, http2.ClientPreface)
 	check(err)
-	f := &frames{http2.NewFramer(c, c), scheme, 1}
+	f := &frames{http2.NewFramer(c, c), c, scheme, 1}
 	check(f.WriteSettings())
 	for {
 		fr, err := f.ReadFrame()

@@ -108,8 +108,8 @@ func (p *Process) Open(proto protocol.Protocol, addr string, kind protocol.Kind,
 // A Left says when a client left, and when it was to.
 type Left struct{ At, Planned int64 }
 
-// Leave leaves the requests one by one, one every gap, at times that were planned before the
-// first: a server that is slow to notice one does not put off the next. At is read just before the close
+// Leave leaves the requests one by one, one every gap or so (half of it to one and a half, by chance), at times that
+// were planned before the first: a server that is slow to notice one does not put off the next. At is read just before the close
 // or reset.
 func (p *Process) Leave(gap time.Duration) (left []Left, err error) {
 	err = p.do(command{Op: opLeave, Gap: gap}, &left)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hangup-go/hangup/bench/internal/clock"
 	"github.com/hangup-go/hangup/bench/internal/contender"
+	"github.com/hangup-go/hangup/bench/internal/load"
 	"github.com/hangup-go/hangup/bench/internal/protocol"
 	"github.com/hangup-go/hangup/bench/internal/server"
 	"github.com/hangup-go/hangup/cancel"
@@ -23,12 +24,16 @@ type Batch struct {
 	Mode      contender.Mode
 	Limit     time.Duration // of a call that nobody stops
 	Count     int
-	Gap       time.Duration // between two that leave
+	Gap       time.Duration // between two that leave, about
+	Load      *load.Load    // begins when all are inside, and ends with the batch; nil: none
 }
 
 // patience is for what takes milliseconds on an idle machine, and much longer on the busiest that is
 // measured.
 const patience = 2 * time.Minute
+
+// settle is what a load has before the first request is left.
+const settle = 100 * time.Millisecond
 
 // A trip is what became of one request: times of package clock, 0 where it did not come there.
 type trip struct {
@@ -75,6 +80,14 @@ func (l *Lab) runCPU(ctx context.Context, b Batch) (trips []trip, cpu time.Durat
 			t.call.Join()
 			trips[i] = t.trip(0, 0)
 		}
+	}
+	if b.Load != nil {
+		stop, err := b.Load.Start(ctx, l)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer stop()
+		time.Sleep(settle) // until it has run everywhere
 	}
 	before := cpuTime()
 	left, err := l.client.Leave(b.Gap)

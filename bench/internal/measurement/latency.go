@@ -24,25 +24,27 @@ type Series struct {
 	Places []Place
 	Budget time.Duration
 	Count  int           // of requests in flight together
-	Gap    time.Duration // between two that leave: long enough for a server's threads to fall asleep
+	Gap    time.Duration // between two that leave, about: long enough for a server's threads to fall asleep
+
+	// Pollers is Count for calls that look once a millisecond: at rest more would keep a processor busy.
+	Pollers int
 }
 
 // pause is between two servers at rest. The monitor of ours ends in it, and is no help or hindrance
 // to the plain server.
 const pause = 50 * time.Millisecond
 
-// pollers is how many calls are in flight together that look once a millisecond: more would keep a processor busy.
-const pollers = 10
-
 // Latency measures a series, in rounds: each place has a batch in each, in an order that chance
 // makes. It ends when another round would not fit into the budget, and makes one at least. step is told of the
 // part of the budget that has passed.
 func (l *Lab) Latency(ctx context.Context, s Series, step func(part float64)) ([]result.Cell, error) {
-	stop, err := s.Load.Start(ctx, l)
-	if err != nil {
-		return nil, err
+	if !s.Load.Late {
+		stop, err := s.Load.Start(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
 	}
-	defer stop()
 	cells := make([]*cell, len(s.Places))
 	for i, p := range s.Places {
 		cells[i] = newCell(p)
@@ -72,14 +74,17 @@ func (l *Lab) Latency(ctx context.Context, s Series, step func(part float64)) ([
 
 // turn is a place's in a round.
 func (l *Lab) turn(ctx context.Context, s Series, c *cell) error {
-	count := s.Count
-	if c.Contender.Polls {
-		count = min(count, pollers)
-	}
-	trips, err := l.run(ctx, Batch{
+	b := Batch{
 		Contender: c.Contender, Protocol: c.Protocol, Observed: c.Observed,
-		Mode: contender.Sleeps, Limit: patience / 2, Count: count, Gap: s.Gap,
-	})
+		Mode: contender.Sleeps, Limit: patience / 2, Count: s.Count, Gap: s.Gap,
+	}
+	if c.Contender.Polls {
+		b.Count = s.Pollers
+	}
+	if s.Load.Late {
+		b.Load = &s.Load
+	}
+	trips, err := l.run(ctx, b)
 	if err != nil {
 		return err
 	}

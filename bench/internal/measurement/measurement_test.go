@@ -127,7 +127,7 @@ func TestCount_missedAndFalse(t *testing.T) {
 func TestContenders_stop(t *testing.T) {
 	l := newLab(t)
 	for _, c := range slices.Concat(contender.Ways, contender.Rivals, contender.Careless) {
-		for _, p := range protocol.All {
+		for _, p := range append(slices.Clone(protocol.All), protocol.HTTP2Closed) {
 			trips, err := l.run(t.Context(), Batch{Contender: c, Protocol: p, Mode: contender.Sleeps, Limit: time.Minute, Count: 3, Gap: time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
@@ -182,5 +182,37 @@ func TestRequests_sets(t *testing.T) {
 		if c.Allocs < want[0] || c.Allocs > want[1] || c.Set != string(set) || c.PlainCPU == 0 {
 			t.Errorf("%+v, want %v to %v allocations more", c, want[0], want[1])
 		}
+	}
+}
+
+// A load that comes late begins when all requests of a batch are inside their calls, goes on until their handlers have
+// returned, and is anew for each batch.
+func TestLatency_lateLoad(t *testing.T) {
+	l := newLab(t)
+	const count = 5
+	begun, ended := 0, 0
+	late := load.Load{Name: "late", Late: true, Start: func(context.Context, load.Host) (func(), error) {
+		begun++
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for path, trial := range l.trials {
+			if trial.call.Marks.Started() == 0 || trial.call.At(contender.Done) != 0 {
+				t.Errorf("%s is not inside", path)
+			}
+		}
+		if len(l.trials) != count {
+			t.Errorf("%d are in flight", len(l.trials))
+		}
+		return func() { ended++ }, nil
+	}}
+	c, _ := contender.ByName("hangup, OnCancel")
+	cells, err := l.Latency(t.Context(), Series{
+		Load: late, Places: []Place{{Contender: c, Protocol: protocol.HTTP1}, {Contender: c, Protocol: protocol.HTTP3}}, Count: count, Gap: time.Millisecond,
+	}, func(float64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if begun != 2 || ended != 2 || len(cells) != 2 || cells[0].Trials != count || cells[0].Missed != 0 {
+		t.Errorf("begun %d times, ended %d: %+v", begun, ended, cells)
 	}
 }

@@ -12,9 +12,13 @@ const (
 	HTTP2    Protocol = "HTTP/2"
 	H2C      Protocol = "h2c"
 	HTTP3    Protocol = "HTTP/3"
+
+	// HTTP2Closed is HTTP/2 with a connection for each request, which the client closes, where it resets a stream of
+	// one connection on HTTP/2.
+	HTTP2Closed Protocol = "HTTP/2, connection closed"
 )
 
-// All is every protocol.
+// All is every protocol, as most clients leave.
 var All = []Protocol{HTTP1, HTTP1TLS, HTTP2, H2C, HTTP3}
 
 // A Kind is a way to ask, over HTTP/1.1. The other protocols know Get alone.

@@ -2,6 +2,7 @@
 package suite
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hangup-go/hangup/bench/internal/contender"
@@ -49,7 +50,11 @@ func (p Plan) For(d time.Duration) Plan {
 	p.Requests, p.Calls = scaled(p.Requests), scaled(p.Calls)
 	p.Series = append([]measurement.Series{}, p.Series...)
 	for i := range p.Series {
-		p.Series[i].Budget = scaled(p.Series[i].Budget)
+		s := &p.Series[i]
+		s.Budget = scaled(s.Budget)
+		if most := max(int(4*scale*float64(s.Count)), 10); s.Count > most { // a round is to fit
+			s.Count, s.Pollers = most, min(s.Pollers, most)
+		}
 	}
 	return p
 }
@@ -65,23 +70,31 @@ func (p Plan) wasteTime() time.Duration {
 	return time.Duration(len(p.Counted)*2*p.Wasted) * p.Work * 2 / 3
 }
 
-// gap is long enough for a server's threads to fall asleep.
-const gap = 2 * time.Millisecond
+// series are places under a load that begins before their requests: at rest, or so that the machine is not full.
+func series(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
+	return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Pollers: min(count, 10), Gap: 2 * time.Millisecond}
+}
+
+// busy are places under a load that takes every core. Dozens of requests are in flight at once and leave at moments
+// that are independent, over a time in which the scheduler has come round often: so that a few rounds, though the rivals take
+// a third of a second each, have the samples that a p99 takes.
+func busy(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
+	return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Pollers: (count*2 + 4) / 5, Gap: 10 * time.Millisecond}
+}
 
 // Full is the whole, in under fifteen minutes on two cores.
 func Full() Plan {
-	series := func(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
-		return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Gap: gap}
-	}
 	return Plan{
 		Series: []measurement.Series{
-			series(load.Idle, all(), 40, 200*time.Second),
-			series(load.Busy4, append(contenders(), protocols()...), 50, 100*time.Second),
-			series(load.Spare4, append(contenders(), protocols()...), 50, 50*time.Second),
-			series(load.Busy16, contenders(), 80, 190*time.Second),
-			series(load.InC, contenders(), 50, 40*time.Second),
-			series(load.GC, contenders(), 50, 40*time.Second),
-			series(load.Flight, contenders(), 50, 40*time.Second),
+			series(load.Idle, all(), 40, 150*time.Second),
+			busy(load.Busy4, slices.Concat(contenders(), closed(), protocols()), 60, 80*time.Second),
+			busy(load.Spare4, slices.Concat(contenders(), protocols()), 50, 45*time.Second),
+			busy(load.Bounded4, slices.Concat(few(), protocols()), 60, 35*time.Second),
+			busy(load.Busy16, slices.Concat(contenders(), closed(), protocols()), 100, 215*time.Second),
+			busy(load.Bounded16, slices.Concat(few(), protocols()), 60, 35*time.Second),
+			series(load.InC, contenders(), 50, 30*time.Second),
+			series(load.GC, contenders(), 50, 35*time.Second),
+			series(load.Flight, contenders(), 50, 35*time.Second),
 		},
 		Costs: costs(), Requests: 14 * time.Second, Calls: 25 * time.Second,
 		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,
@@ -90,15 +103,11 @@ func Full() Plan {
 
 // Quick is a look at everything, in under a minute. Its figures are too few to quote.
 func Quick() Plan {
-	few := []measurement.Place{on(contender.Ways[0]), on(rival("context.AfterFunc"))}
-	series := func(l load.Load, places []measurement.Place, count int, budget time.Duration) measurement.Series {
-		return measurement.Series{Load: l, Places: places, Budget: budget, Count: count, Gap: gap}
-	}
 	return Plan{
 		Quick: true,
 		Series: []measurement.Series{
-			series(load.Idle, all(), 10, 10*time.Second), series(load.Busy4, few, 20, 5*time.Second),
-			series(load.Busy16, few, 10, 5*time.Second),
+			series(load.Idle, all(), 10, 10*time.Second), busy(load.Busy4, few(), 20, 4*time.Second),
+			busy(load.Bounded4, few(), 20, 2*time.Second), busy(load.Busy16, few(), 10, 5*time.Second),
 		},
 		Costs: costs(), Requests: 700 * time.Millisecond, Calls: 2 * time.Second,
 		Counted: counted(), Kinds: []protocol.Kind{protocol.Unread, protocol.Answered}, Clients: 5, Wasted: 1, Work: 20 * time.Millisecond,
@@ -128,9 +137,19 @@ func contenders() (places []measurement.Place) {
 	return places
 }
 
+// few are hangup and one rival.
+func few() []measurement.Place {
+	return []measurement.Place{on(contender.Ways[0]), on(rival("context.AfterFunc"))}
+}
+
+// closed is a rival where the client closes its connection of HTTP/2.
+func closed() []measurement.Place {
+	return []measurement.Place{{Contender: rival("context.AfterFunc"), Protocol: protocol.HTTP2Closed}}
+}
+
 // protocols are the stages of a cancel, by protocol.
 func protocols() (places []measurement.Place) {
-	for _, p := range protocol.All {
+	for _, p := range append(slices.Clone(protocol.All), protocol.HTTP2Closed) {
 		places = append(places, measurement.Place{Contender: contender.Ways[0], Protocol: p, Observed: true})
 	}
 	return places

@@ -83,31 +83,3 @@ var silent = sync.OnceValue(func() int {
 })
 
 var kept []*os.File
-
-// Inline makes calls on the caller's goroutine: for the cost of a call.
-var Inline = Contender{
-	Name: "hangup, Inline", About: "native.Inline; C looks at the flag", Ours: true,
-	New: inline(func(c *Call, k *native.Call) (uint64, error) { return c.run(k.Flag().Pointer()) }),
-}
-
-// InlineCallback is Inline with a callback registered.
-var InlineCallback = Contender{
-	Name: "hangup, Inline with a callback", About: "native.Inline; OnCancel", Ours: true,
-	New: inline(func(c *Call, k *native.Call) (uint64, error) {
-		k.OnCancel(c.cancelCause)
-		return c.run(k.Flag().Pointer())
-	}),
-}
-
-func inline(native1 func(*Call, *native.Call) (uint64, error)) func(*Call) func(context.Context) {
-	return func(c *Call) func(context.Context) {
-		fn := func(k *native.Call) (uint64, error) { return native1(c, k) }
-		return func(ctx context.Context) { _, _ = native.Inline(ctx, fn) }
-	}
-}
-
-// Raw is the native call alone.
-var Raw = Contender{
-	Name: "raw call", About: "the C call alone",
-	New: func(c *Call) func(context.Context) { return func(context.Context) { _, _ = c.own() } },
-}

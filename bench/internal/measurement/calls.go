@@ -6,15 +6,19 @@ import (
 	"time"
 
 	"github.com/hangup-go/hangup/bench/internal/contender"
+	"github.com/hangup-go/hangup/bench/internal/engine"
 	"github.com/hangup-go/hangup/bench/internal/result"
 	"github.com/hangup-go/hangup/cancel"
+	"github.com/hangup-go/hangup/native"
 )
 
-// A callRow is one whose cost per call is measured.
+// A callRow is one whose cost per call is measured. Ours and the raw call are made in loops of the same form, so that what is
+// between them is the library.
 type callRow struct {
 	name string
-	contender.Contender
-	ctx func(stop *[]func()) context.Context
+	ours bool
+	ctx  func(stop *[]func()) context.Context
+	bind func(c *contender.Call, ctx context.Context) (calls func(n int))
 }
 
 // requestContext is a context like those of httpwire: governed by a token.
@@ -30,19 +34,73 @@ func plainContext(stop *[]func()) context.Context {
 	return ctx
 }
 
+// raw is the native call alone.
+func raw(c *contender.Call, _ context.Context) func(int) {
+	p := c.Word.Pointer()
+	return func(n int) {
+		for range n {
+			_ = engine.Look(p)
+		}
+	}
+}
+
+// look is the native call, of a library's user.
+func look(k *native.Call) (uint64, error) { return engine.Look(k.Flag().Pointer()), nil }
+
+func inline(_ *contender.Call, ctx context.Context) func(int) {
+	return func(n int) {
+		for range n {
+			_, _ = native.Inline(ctx, look)
+		}
+	}
+}
+
+func inlineCallback(c *contender.Call, ctx context.Context) func(int) {
+	stop := func(error) { c.Word.Cancel() }
+	fn := func(k *native.Call) (uint64, error) {
+		k.OnCancel(stop)
+		return look(k)
+	}
+	return func(n int) {
+		for range n {
+			_, _ = native.Inline(ctx, fn)
+		}
+	}
+}
+
+func do(_ *contender.Call, ctx context.Context) func(int) {
+	return func(n int) {
+		for range n {
+			_, _ = native.Do(ctx, look)
+		}
+	}
+}
+
+// rival makes calls of a contender's.
+func rival(r contender.Contender) func(*contender.Call, context.Context) func(int) {
+	return func(c *contender.Call, ctx context.Context) func(int) {
+		run := r.New(c)
+		return func(n int) {
+			for range n {
+				run(ctx)
+			}
+		}
+	}
+}
+
 // callRows are what takes turns. The first is what the others are compared with.
 func callRows() []callRow {
 	rows := []callRow{
-		{"the C call alone", contender.Raw, plainContext},
-		{"native.Inline, the request's context", contender.Inline, requestContext},
-		{"native.Inline with a callback", contender.InlineCallback, requestContext},
-		{"native.Inline, any other context", contender.Inline, plainContext},
-		{"native.Do, the request's context", contender.Ways[0], requestContext},
-		{"native.Do, any other context", contender.Ways[0], plainContext},
+		{"the C call alone", false, plainContext, raw},
+		{"native.Inline, the request's context", true, requestContext, inline},
+		{"native.Inline with a callback", true, requestContext, inlineCallback},
+		{"native.Inline, any other context", true, plainContext, inline},
+		{"native.Do, the request's context", true, requestContext, do},
+		{"native.Do, any other context", true, plainContext, do},
 	}
 	for _, c := range contender.Rivals {
 		if !c.NoC {
-			rows = append(rows, callRow{c.Name, c, plainContext})
+			rows = append(rows, callRow{c.Name, false, plainContext, rival(c)})
 		}
 	}
 	return rows
@@ -58,7 +116,7 @@ const callsPerRound = 2000
 // turns, for the budget.
 func Calls(ctx context.Context, budget time.Duration, step func(part float64)) ([]result.CallCost, error) {
 	rows := callRows()
-	runs := make([]func(), len(rows))
+	turns := make([]turn, len(rows))
 	var stops []func()
 	defer func() {
 		for _, stop := range stops {
@@ -68,9 +126,22 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 	for i, r := range rows {
 		call := contender.NewCall(contender.Looks, 0)
 		stops = append(stops, call.Free)
-		run, ctx := r.New(call), r.ctx(&stops)
-		runs[i] = func() { run(ctx) }
+		turns[i] = turn{r.name, r.ours, callsPerRound, r.bind(call, r.ctx(&stops))}
 	}
+	return inTurns(ctx, turns, budget, step)
+}
+
+// A turn is a row's in a round.
+type turn struct {
+	name string
+	ours bool
+	n    int
+	do   func(n int)
+}
+
+// inTurns measures rows, which take turns in a new order by chance in each round, for the budget. The first is what the
+// others are compared with, round by round.
+func inTurns(ctx context.Context, rows []turn, budget time.Duration, step func(part float64)) ([]result.CallCost, error) {
 	ns, ratios, allocs := make([][]float64, len(rows)), make([][]float64, len(rows)), make([][]float64, len(rows))
 	start := time.Now()
 	for round := 0; round < 3 || time.Since(start) < budget; round++ {
@@ -79,14 +150,13 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 		}
 		took := make([]float64, len(rows))
 		for _, i := range rand.Perm(len(rows)) {
+			r := rows[i]
 			_, before := used()
 			began := time.Now()
-			for range callsPerRound {
-				runs[i]()
-			}
-			took[i] = float64(time.Since(began)) / callsPerRound
+			r.do(r.n)
+			took[i] = float64(time.Since(began)) / float64(r.n)
 			_, after := used()
-			allocs[i] = append(allocs[i], float64(after-before)/callsPerRound)
+			allocs[i] = append(allocs[i], float64(after-before)/float64(r.n))
 		}
 		for i := range rows {
 			if round > 0 { // warm
@@ -98,7 +168,7 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 	var out []result.CallCost
 	for i, r := range rows {
 		out = append(out, result.CallCost{
-			Name: r.name, Ours: r.Ours, NS: result.RatioOf(ns[i]), Against: result.RatioOf(ratios[i]),
+			Name: r.name, Ours: r.ours, NS: result.RatioOf(ns[i]), Against: result.RatioOf(ratios[i]),
 			Allocs: result.RatioOf(allocs[i]).Median, Samples: result.Parts(ns[i], parts),
 		})
 	}

@@ -56,6 +56,14 @@ func Text(w io.Writer, r *result.Results) error {
 	for _, c := range r.Calls {
 		row(t, c.Name, digits(c.NS.Median), spread(c.Against), digits(c.Allocs))
 	}
+	fmt.Fprint(t, "\nOne poll of C's\n\tns\tGo = 1\n")
+	for _, c := range r.Polls {
+		row(t, c.Name, digits(c.NS.Median), spread(c.Against))
+	}
+	fmt.Fprint(t, "\nWithin the process, from Cancel to the flag\nload\tn\tp50\tp99\tp99.9\tmax\n")
+	for _, c := range r.Cancels {
+		row(t, c.Load, fmt.Sprint(c.Time.N), duration(c.Time.P50), duration(c.Time.P99), duration(c.Time.P999), duration(c.Time.Max))
+	}
 	fmt.Fprint(t, "\nRequests that nobody leaves: what Configure costs (medians of pairs, 95 % intervals)\nprotocol\tserver\tprocessor time, plain\tmore, %\trequests/s plain\tslower, %\tallocations\tpairs\n")
 	for _, c := range r.Requests {
 		row(t, c.Protocol, c.Set, duration(c.PlainCPU), spread(c.CPU), digits(c.PlainPerSec), spread(c.Slower), digits(c.Allocs), fmt.Sprint(c.Slices))

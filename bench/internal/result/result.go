@@ -19,6 +19,8 @@ type Results struct {
 
 	Latency  []Cell
 	Calls    []CallCost
+	Polls    []CallCost // per poll of C's
+	Cancels  []CancelTime
 	Requests []RequestCost
 	Waste    []Waste
 	Counts   []Count
@@ -61,8 +63,14 @@ type CallCost struct {
 	Ours    bool
 	NS      Ratio // per call, nanoseconds
 	Allocs  float64
-	Against Ratio     // the raw call of the same round
+	Against Ratio     // the first row of the same round: the raw call
 	Samples []float64 // of NS, for comparisons: medians of parts of the run
+}
+
+// A CancelTime is how long it takes within the process from Cancel to the flag.
+type CancelTime struct {
+	Load string
+	Time Dist
 }
 
 // A RequestCost is what Configure costs requests that nobody leaves, against a plain server. Slower and CPU are

@@ -18,6 +18,7 @@ type Plan struct {
 	Costs    []Cost
 	Requests time.Duration // per Cost
 	Calls    time.Duration
+	Micro    time.Duration // per thing of less than a call
 	Counted  []contender.Contender
 	Kinds    []protocol.Kind // that are counted
 	Clients  int             // per count
@@ -41,13 +42,13 @@ func costs() (c []Cost) {
 
 // For returns the plan with its times such that it takes about so long. What is counted stays as it is.
 func (p Plan) For(d time.Duration) Plan {
-	fixed, free := p.counting(), time.Duration(len(p.Costs))*p.Requests+p.Calls
+	fixed, free := p.counting(), time.Duration(len(p.Costs))*p.Requests+p.Calls+3*p.Micro
 	for _, s := range p.Series {
 		free += s.Budget
 	}
 	scale := max(float64(d-fixed)/float64(free), 0)
 	scaled := func(d time.Duration) time.Duration { return time.Duration(scale * float64(d)) }
-	p.Requests, p.Calls = scaled(p.Requests), scaled(p.Calls)
+	p.Requests, p.Calls, p.Micro = scaled(p.Requests), scaled(p.Calls), scaled(p.Micro)
 	p.Series = append([]measurement.Series{}, p.Series...)
 	for i := range p.Series {
 		s := &p.Series[i]
@@ -96,7 +97,7 @@ func Full() Plan {
 			series(load.GC, contenders(), 50, 35*time.Second),
 			series(load.Flight, contenders(), 50, 35*time.Second),
 		},
-		Costs: costs(), Requests: 14 * time.Second, Calls: 25 * time.Second,
+		Costs: costs(), Requests: 14 * time.Second, Calls: 25 * time.Second, Micro: 3 * time.Second,
 		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,
 	}
 }
@@ -109,7 +110,7 @@ func Quick() Plan {
 			series(load.Idle, all(), 10, 10*time.Second), busy(load.Busy4, few(), 20, 4*time.Second),
 			busy(load.Bounded4, few(), 20, 2*time.Second), busy(load.Busy16, few(), 10, 5*time.Second),
 		},
-		Costs: costs(), Requests: 700 * time.Millisecond, Calls: 2 * time.Second,
+		Costs: costs(), Requests: 700 * time.Millisecond, Calls: 2 * time.Second, Micro: 300 * time.Millisecond,
 		Counted: counted(), Kinds: []protocol.Kind{protocol.Unread, protocol.Answered}, Clients: 5, Wasted: 1, Work: 20 * time.Millisecond,
 	}
 }

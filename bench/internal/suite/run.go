@@ -67,6 +67,17 @@ func (p Plan) parts(lab *measurement.Lab, res *result.Results) (parts []part) {
 		res.Calls, err = measurement.Calls(ctx, p.Calls, step)
 		return err
 	})
+	add("cost of a poll", p.Micro, func(ctx context.Context, step func(float64)) (err error) {
+		res.Polls, err = measurement.Polls(ctx, p.Micro, step)
+		return err
+	})
+	for _, ld := range []load.Load{load.Idle, load.Busy4} {
+		add("from Cancel to the flag, "+ld.Name, p.Micro, func(ctx context.Context, step func(float64)) error {
+			c, err := lab.Cancel(ctx, ld, p.Micro, step)
+			res.Cancels = append(res.Cancels, c)
+			return err
+		})
+	}
 	for _, c := range p.Costs {
 		add(fmt.Sprintf("cost of a request, %s, %s", c.Protocol, c.Set), p.Requests, func(ctx context.Context, step func(float64)) error {
 			c, err := lab.Requests(ctx, c.Protocol, c.Set, p.Requests, step)

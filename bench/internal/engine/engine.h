@@ -27,7 +27,7 @@ int be_wait(void *flag, int64_t ns, be_marks *m);                  /* sleeps on 
 int be_fd(int fd, int64_t ns, be_marks *m);                        /* sleeps in poll(2) */
 int be_read(int fd, be_marks *m);                                  /* one read(2), until a signal (1) */
 
-/* Looks once in every, at the flag or by an int (*)(void *); sleeps or computes in between. If it
+/* Looks once in every (be_callback, if ns is 0: once, and no more), at the flag or by an int (*)(void *); sleeps or computes in between. If it
  * computes, ns are of its thread's processor time. */
 int be_poll(void *flag, int64_t every, int compute, int64_t ns, be_marks *m);
 int be_callback(void *poll, void *user, int64_t every, int compute, int64_t ns, be_marks *m);

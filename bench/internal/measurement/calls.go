@@ -109,9 +109,6 @@ func callRows() []callRow {
 // parts of a run are what a comparison with another has as its samples.
 const parts = 20
 
-// callsPerRound is how many calls a row makes in its turn.
-const callsPerRound = 2000
-
 // Calls measures what a native call costs that nobody cancels and that looks once at its flag: rows take
 // turns, for the budget.
 func Calls(ctx context.Context, budget time.Duration, step func(part float64)) ([]result.CallCost, error) {
@@ -126,7 +123,7 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 	for i, r := range rows {
 		call := contender.NewCall(contender.Looks, 0)
 		stops = append(stops, call.Free)
-		turns[i] = turn{r.name, r.ours, callsPerRound, r.bind(call, r.ctx(&stops))}
+		turns[i] = turn{r.name, r.ours, r.bind(call, r.ctx(&stops))}
 	}
 	return inTurns(ctx, turns, budget, step)
 }
@@ -135,14 +132,30 @@ func Calls(ctx context.Context, budget time.Duration, step func(part float64)) (
 type turn struct {
 	name string
 	ours bool
-	n    int
 	do   func(n int)
+}
+
+// turnTime is about how long a turn is: the world was stopped before it, to count what was allocated, and that wears off in
+// less than a tenth of it.
+const turnTime = 2 * time.Millisecond
+
+// count is how often the row does what it does in its turn.
+func (t turn) count() int {
+	const tries = 100
+	start := time.Now()
+	t.do(tries)
+	return max(int(tries*turnTime/max(time.Since(start), 1)), 1)
 }
 
 // inTurns measures rows, which take turns in a new order by chance in each round, for the budget. The first is what the
 // others are compared with, round by round.
 func inTurns(ctx context.Context, rows []turn, budget time.Duration, step func(part float64)) ([]result.CallCost, error) {
 	ns, ratios, allocs := make([][]float64, len(rows)), make([][]float64, len(rows)), make([][]float64, len(rows))
+	n := make([]int, len(rows))
+	for i, r := range rows {
+		r.do(10) // what is made on first use
+		n[i] = r.count()
+	}
 	start := time.Now()
 	for round := 0; round < 3 || time.Since(start) < budget; round++ {
 		if ctx.Err() != nil {
@@ -150,13 +163,13 @@ func inTurns(ctx context.Context, rows []turn, budget time.Duration, step func(p
 		}
 		took := make([]float64, len(rows))
 		for _, i := range rand.Perm(len(rows)) {
-			r := rows[i]
 			_, before := used()
+			rows[i].do(n[i] / 10)
 			began := time.Now()
-			r.do(r.n)
-			took[i] = float64(time.Since(began)) / float64(r.n)
+			rows[i].do(n[i])
+			took[i] = float64(time.Since(began)) / float64(n[i])
 			_, after := used()
-			allocs[i] = append(allocs[i], float64(after-before)/float64(r.n))
+			allocs[i] = append(allocs[i], float64(after-before)/float64(n[i]+n[i]/10))
 		}
 		for i := range rows {
 			if round > 0 { // warm

@@ -23,7 +23,7 @@ func Polls(ctx context.Context, budget time.Duration, step func(part float64)) (
 		return func(n int) { nativetest.PollTimes(poll, w.Pointer(), n) }
 	}
 	return inTurns(ctx, []turn{
-		{"a Go callback", false, 500, asking(nativetest.GoPoll())}, {"native.PollInt", true, 50_000, asking(native.PollInt())},
+		{"a Go callback", false, asking(nativetest.GoPoll())}, {"native.PollInt", true, asking(native.PollInt())},
 	}, budget, step)
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // spins is a row whose calls take so long each.
-func spins(d time.Duration, n int) turn {
-	return turn{"spins", false, n, func(n int) {
+func spins(d time.Duration) turn {
+	return turn{"spins", false, func(n int) {
 		for range n {
 			for end := time.Now().Add(d); time.Now().Before(end); {
 			}
@@ -18,10 +18,9 @@ func spins(d time.Duration, n int) turn {
 	}}
 }
 
-// A cost that is known is measured within 5 percent, as is its ratio to the first row's, whatever number of calls a row makes in
-// its turn.
+// A cost that is known is measured within 5 percent, as is its ratio to the first row's.
 func TestInTurns_knownCost(t *testing.T) {
-	got, err := inTurns(t.Context(), []turn{spins(20*time.Microsecond, 20), spins(60*time.Microsecond, 5)}, time.Second, func(float64) {})
+	got, err := inTurns(t.Context(), []turn{spins(20 * time.Microsecond), spins(60 * time.Microsecond)}, time.Second, func(float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

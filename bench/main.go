@@ -75,6 +75,10 @@ func (o *options) checkFiles() error {
 	if err := result.CheckDir(o.out); err != nil {
 		return fmt.Errorf("-out: %w", err)
 	}
+	page := filepath.Join(o.out, "README.md")
+	if b, err := os.ReadFile(page); err == nil && !report.IsPage(b) {
+		return fmt.Errorf("-out: %s is not of a run of this program, which would replace it", page)
+	}
 	if o.readme == "" {
 		return nil
 	}
@@ -119,6 +123,7 @@ func (o *options) write(res *result.Results) error {
 	if files["results.json"], err = res.JSON(); err != nil {
 		return err
 	}
+	files["README.md"] = report.Page(res)
 	if o.readme != "" {
 		old, err := os.ReadFile(o.readme)
 		if err != nil {

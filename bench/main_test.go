@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The README's figures are those of the results that are kept, whose plots are there too.
+// The README's figures are those of the results that are kept, whose own README and plots are there too.
 func TestReadme_isOfTheResults(t *testing.T) {
 	res, err := result.Read("results/results.json")
 	if err != nil {
@@ -40,6 +40,13 @@ func TestReadme_isOfTheResults(t *testing.T) {
 	}
 	if !bytes.Equal(readme, want) {
 		t.Error("README.md has other figures than results/results.json: go -C bench run . -from results/results.json -out results -readme")
+	}
+	page, err := os.ReadFile("results/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(page, report.Page(res)) {
+		t.Error("results/README.md has other figures than results/results.json: go -C bench run . -from results/results.json -out results -readme")
 	}
 	plots, err := report.Plots(res)
 	if err != nil {
@@ -77,12 +84,19 @@ func TestRun_unwritable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	others := t.TempDir()
+	if err := os.WriteFile(filepath.Join(others, "README.md"), []byte("# Another\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop() // what goes on to measure ends at once, with another error
 	for what, o := range map[string]*options{
 		"-out":     {out: filepath.Join(file, "results")},
+		"-out: ":   {out: others},
 		"-compare": {compare: file},
 		"-readme":  {out: t.TempDir(), readme: file},
 	} {
-		if err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), what) {
+		if err := run(ctx, o); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -33,7 +33,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Usage = func() { fmt.Fprint(stderr, usage); f.PrintDefaults() }
 	f.BoolVar(&o.quick, "quick", false, "a look at everything, in under a minute, too short to quote; writes nothing unless -out is given")
 	f.StringVar(&o.out, "out", "results", "the `directory` that the results are written to; \"\" writes nothing")
-	f.DurationVar(&o.span, "for", 0, "measure for about this `duration`, instead of some thirteen minutes: fewer samples in less time")
+	f.DurationVar(&o.span, "for", 0, "measure for about this `duration`, instead of some fourteen minutes: fewer samples in less time")
 	f.StringVar(&o.from, "from", "", "measure nothing: show the results of a `file`, and write nothing unless -out is given")
 	f.StringVar(&o.compare, "compare", "", "compare with the results of a `file`, as benchstat does")
 	readme := f.Bool("readme", false, "put the figures into ../README.md as well")

@@ -19,11 +19,14 @@ type aim struct {
 
 // aims were set before anything was built.
 var aims = []aim{
-	{"`Inline`, the request's context, to the raw call", 1.5, false, call("native.Inline, the request's context", "the C call alone")},
-	{"`Inline` with a callback", 2, false, call("native.Inline with a callback", "the C call alone")},
-	{"`Inline`, any other context", 2, false, call("native.Inline, any other context", "the C call alone")},
-	{"`Do` to goroutine and select", 0.8, false, call("native.Do, the request's context", "goroutine and select")},
-	{"close to flag set, idle, HTTP/1.1, to `r.Context()` alone", 0.6, false, func(r *result.Results) float64 {
+	{"`Inline`, the request's context: times the raw call", 1.5, false, call("native.Inline, the request's context", "the C call alone")},
+	{"`Inline` with a callback: times the raw call", 2, false, call("native.Inline with a callback", "the C call alone")},
+	{"`Inline`, any other context: times the raw call", 2, false, call("native.Inline, any other context", "the C call alone")},
+	{"`Do`: times goroutine and select", 0.8, false, call("native.Do, the request's context", "goroutine and select")},
+	{"a poll by a Go callback: times `native.PollInt`", 30, true, pollRatio},
+	{"in-process Cancel to flag, cores busy: p50, µs", 0.5, false, cancelTime(func(d result.Dist) time.Duration { return d.P50 })},
+	{"the same: p99.9, µs", 10, false, cancelTime(func(d result.Dist) time.Duration { return d.P999 })},
+	{"close to flag, idle, HTTP/1.1: times `r.Context()` alone", 0.6, false, func(r *result.Results) float64 {
 		c, ok := find(r, "idle", "HTTP/1.1", "r.Context() alone")
 		ratio, ok2 := ratios(r, c, result.Flag)
 		if !ok || !ok2 {
@@ -31,11 +34,11 @@ var aims = []aim{
 		}
 		return 1 / ratio.Median
 	}},
-	{"`AfterFunc` to the flag set, " + loud + ", p50", 1000, true, quantiles(loud, func(d result.Dist) time.Duration { return d.P50 })},
-	{"the same, p99", 10, true, quantiles(loud, func(d result.Dist) time.Duration { return d.P99 })},
-	{"C saw its flag to `Do` back, 4 busy goroutines a core: without spare Ps to with", 100, true, func(r *result.Results) float64 {
-		busy, ok := find(r, "4 busy goroutines a core", "HTTP/1.1", baseline)
-		spare, ok2 := find(r, "4 busy goroutines a core, spare Ps", "HTTP/1.1", baseline)
+	{"close to flag, " + loud + ": `AfterFunc` times hangup, p50", 1000, true, quantiles(loud, func(d result.Dist) time.Duration { return d.P50 })},
+	{"the same: p99", 10, true, quantiles(loud, func(d result.Dist) time.Duration { return d.P99 })},
+	{"C saw its flag to `Do` back, " + busy4 + ": times with spare Ps", 100, true, func(r *result.Results) float64 {
+		busy, ok := find(r, busy4, "HTTP/1.1", baseline)
+		spare, ok2 := find(r, spare4, "HTTP/1.1", baseline)
 		if !ok || !ok2 {
 			return 0
 		}
@@ -44,6 +47,28 @@ var aims = []aim{
 		}
 		return back(busy) / max(back(spare), 1)
 	}},
+}
+
+// pollRatio is of medians of the same rounds.
+func pollRatio(r *result.Results) float64 {
+	for _, c := range r.Polls {
+		if c.Ours && c.Against.Median > 0 {
+			return 1 / c.Against.Median
+		}
+	}
+	return 0
+}
+
+// cancelTime is a quantile with all cores busy, in microseconds.
+func cancelTime(q func(result.Dist) time.Duration) func(*result.Results) float64 {
+	return func(r *result.Results) float64 {
+		for _, c := range r.Cancels {
+			if c.Load == busy4 {
+				return float64(q(c.Time)) / 1e3
+			}
+		}
+		return 0
+	}
 }
 
 func call(name, to string) func(*result.Results) float64 {

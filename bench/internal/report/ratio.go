@@ -17,6 +17,16 @@ func find(r *result.Results, load, protocol, contender string) (result.Cell, boo
 	return result.Cell{}, false
 }
 
+// findObserved returns hangup's cell with an observer.
+func findObserved(r *result.Results, load, protocol string) (result.Cell, bool) {
+	for _, c := range r.Latency {
+		if c.Load == load && c.Protocol == protocol && c.Observed {
+			return c, true
+		}
+	}
+	return result.Cell{}, false
+}
+
 // ratios are a cell's medians to the baseline's, round by round, of a stage.
 func ratios(r *result.Results, c result.Cell, stage result.Stage) (result.Ratio, bool) {
 	base, ok := find(r, c.Load, c.Protocol, baseline)

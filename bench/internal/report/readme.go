@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hangup-go/hangup/bench/internal/protocol"
 	"github.com/hangup-go/hangup/bench/internal/result"
 )
 
@@ -25,16 +26,26 @@ func Splice(readme []byte, r *result.Results) ([]byte, error) {
 	var b bytes.Buffer
 	b.Write(before)
 	b.WriteString(begin)
-	markdown(&b, r)
+	excerpt(&b, r)
 	b.WriteString(end)
 	b.Write(after)
 	return b.Bytes(), nil
 }
 
-// markdown writes what the README shows of a run.
-func markdown(b *bytes.Buffer, r *result.Results) {
+// excerpt writes what the README shows of a run: what a reader wants to know first. The rest is Page's.
+func excerpt(b *bytes.Buffer, r *result.Results) {
+	machineLine(b, r)
+	b.WriteString("Everything that was measured: [bench/results](bench/results/README.md).\n")
+	latencyTable(b, r, "bench/results/")
+	missedLine(b, r)
+	wayLine(b, r)
+	requestTable(b, r)
+	aimTable(b, r)
+}
+
+func machineLine(b *bytes.Buffer, r *result.Results) {
 	m := r.Machine
-	fmt.Fprintf(b, "%s, %d cores, %s, %s, commit %s; %s, %v, load average %s before and %s after; [all of it](bench/results/results.json).\n",
+	fmt.Fprintf(b, "%s, %d cores, %s, %s, commit %s; %s, %v, load average %s before and %s after.\n",
 		m.CPU, m.Cores, m.Kernel, m.Go, m.Commit, r.Started.Format("2006-01-02"), r.Took, m.LoadBefore, m.LoadAfter)
 	if r.Quick || fewRounds(r) {
 		b.WriteString("**A short run: too few samples to quote.**\n")
@@ -42,16 +53,18 @@ func markdown(b *bytes.Buffer, r *result.Results) {
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "%s.\n", n)
 	}
-	latencyTable(b, r)
-	protocolTable(b, r)
-	spareLine(b, r)
-	callTable(b, r)
-	requestTable(b, r)
-	countTable(b, r)
-	aimTable(b, r)
 }
 
-const loud = "16 busy goroutines a core"
+// The loads that have names here.
+const (
+	busy4     = "4 busy goroutines a core"
+	spare4    = "4 busy goroutines a core, spare Ps"
+	bounded4  = "4 busy goroutines a core, bounded"
+	loud      = "16 busy goroutines a core"
+	bounded16 = "16 busy goroutines a core, bounded"
+)
+
+const closed = string(protocol.HTTP2Closed)
 
 // fewRounds reports whether a ratio is of so few rounds that it has no spread.
 func fewRounds(r *result.Results) bool {
@@ -63,9 +76,9 @@ func fewRounds(r *result.Results) bool {
 	return true
 }
 
-func latencyTable(b *bytes.Buffer, r *result.Results) {
-	b.WriteString("\n![From a client's close to the flag set, by percentile](bench/results/latency.svg)\n\n")
-	b.WriteString("From a client's close on HTTP/1.1, p50 and, of 200 samples and more, p99 (against hangup's first row, the median of the rounds' ratios). C sleeps until it is told; \"flag\" and \"Go callback\" look once a millisecond.\n\n")
+func latencyTable(b *bytes.Buffer, r *result.Results, dir string) {
+	fmt.Fprintf(b, "\n![From a client's close to the flag set, by percentile](%slatency.svg)\n\n", dir)
+	b.WriteString("From a client's close on HTTP/1.1, p50 / p99 (of 200 samples and more), and how many times hangup's first row. C sleeps until it is told; \"flag\" and \"Go callback\" look once a millisecond.\n\n")
 	b.WriteString("| | idle: flag set | handler back | " + loud + ": flag set | handler back |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Latency {
 		if c.Load != "idle" || c.Protocol != "HTTP/1.1" || c.Observed {
@@ -78,10 +91,65 @@ func latencyTable(b *bytes.Buffer, r *result.Results) {
 				cols = append(cols, "", "")
 				continue
 			}
-			cols = append(cols, pair(at.Times[result.Flag])+against(r, at, result.Flag), pair(at.Times[result.Handler])+against(r, at, result.Handler))
+			cols = append(cols, pair(at.Times[result.Flag])+against(r, at, result.Flag), pair(at.Times[result.Handler]))
 		}
 		mdRow(b, cols...)
 	}
+}
+
+// missedLine sums up the counts: of hangup, and of the best of the others.
+func missedLine(b *bytes.Buffer, r *result.Results) {
+	left, missed, wrong := map[string]int{}, map[string]int{}, 0
+	least, ours := -1, 0
+	for _, c := range r.Counts {
+		if c.Kind != string(protocol.Answered) {
+			left[c.Contender] += c.Clients
+		}
+		missed[c.Contender] += c.Missed
+		if c.Ours {
+			wrong += c.False
+		}
+	}
+	of := 0
+	for _, c := range r.Counts {
+		n := missed[c.Contender]
+		switch {
+		case c.Ours:
+			ours, of = max(ours, n), left[c.Contender]
+		case least < 0 || n < least:
+			least = n
+		}
+	}
+	if of > 0 && least >= 0 {
+		fmt.Fprintf(b, "\nOf %d clients that left, in %d ways, hangup missed %d and each of the others %d or more; it stopped %d calls for nothing.\n", of, len(kindsOf(r))-1, ours, least, wrong)
+	}
+}
+
+// wayLine says what the way back waits for, and what helps.
+func wayLine(b *bytes.Buffer, r *result.Results) {
+	done := func(load string) string { return p50(r, load, "HTTP/1.1", result.Done) }
+	flag := func(load, protocol string) string { return p50(r, load, protocol, result.Flag) }
+	if done(busy4) == "" || done(bounded4) == "" || done(loud) == "" || done(bounded16) == "" {
+		return
+	}
+	fmt.Fprintf(b, "\nWith 4 and %s, all in `GOMAXPROCS` Ps, `Do` is back after %s and %s (p50), as it waits for a P; with no more of them computing at a time than there are cores, by a semaphore, and `GOMAXPROCS` at twice that, after %s and %s. "+
+		"The flag of a reset on HTTP/2 is set after %s and %s, and then after %s and %s; on HTTP/3 after %s and %s, and then after %s and %s; of a closed connection of HTTP/2, by the thread in C, after %s and %s.\n",
+		loud, done(busy4), done(loud), done(bounded4), done(bounded16),
+		flag(busy4, "HTTP/2"), flag(loud, "HTTP/2"), flag(bounded4, "HTTP/2"), flag(bounded16, "HTTP/2"),
+		flag(busy4, "HTTP/3"), flag(loud, "HTTP/3"), flag(bounded4, "HTTP/3"), flag(bounded16, "HTTP/3"),
+		flag(busy4, closed), flag(loud, closed))
+}
+
+// p50 is of hangup, "" if it was not measured.
+func p50(r *result.Results, load, protocol string, s result.Stage) string {
+	c, ok := find(r, load, protocol, baseline)
+	if !ok {
+		c, ok = findObserved(r, load, protocol)
+	}
+	if !ok {
+		return ""
+	}
+	return duration(c.Times[s].P50)
 }
 
 // pair is p50 / p99.
@@ -100,41 +168,6 @@ func against(r *result.Results, c result.Cell, s result.Stage) string {
 	return " (" + digits(ratio.Median) + "×)"
 }
 
-func protocolTable(b *bytes.Buffer, r *result.Results) {
-	b.WriteString("\nBy protocol, idle, from the client's close or reset, p50 and p99, and the quartiles of the rounds' ratios:\n\n")
-	b.WriteString("| | hangup: flag set | context.AfterFunc | ratio | hangup: handler back | context.AfterFunc |\n| --- | --- | --- | --- | --- | --- |\n")
-	for _, c := range r.Latency {
-		if c.Load != "idle" || c.Contender != "context.AfterFunc" || c.Observed {
-			continue
-		}
-		ours, ok := find(r, "idle", c.Protocol, baseline)
-		ratio, ok2 := ratios(r, c, result.Flag)
-		if ok && ok2 {
-			mdRow(b, c.Protocol, pair(ours.Times[result.Flag]), pair(c.Times[result.Flag]), spread(ratio), pair(ours.Times[result.Handler]), pair(c.Times[result.Handler]))
-		}
-	}
-	b.WriteString("\n![The stages of a cancel, by protocol](bench/results/stages.svg)\n")
-}
-
-func spareLine(b *bytes.Buffer, r *result.Results) {
-	busy, ok := find(r, "4 busy goroutines a core", "HTTP/1.1", baseline)
-	spare, ok2 := find(r, "4 busy goroutines a core, spare Ps", "HTTP/1.1", baseline)
-	if ok && ok2 {
-		fmt.Fprintf(b, "\nThe way back waits for a P. With 4 busy goroutines a core C saw its flag after %s, and Do was back after %s; with `GOMAXPROCS` at six times the cores, after %s (p50, p99).\n",
-			pair(busy.Times[result.Seen]), pair(busy.Times[result.Done]), pair(spare.Times[result.Done]))
-	}
-}
-
-func callTable(b *bytes.Buffer, r *result.Results) {
-	if len(r.Calls) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\n| One native call that nobody cancels | the C call alone, %s ns, is 1 (quartiles) | allocations |\n| --- | --- | --- |\n", digits(r.Calls[0].NS.Median))
-	for _, c := range r.Calls[1:] {
-		mdRow(b, c.Name, spread(c.Against), fmt.Sprintf("%.0f", c.Allocs))
-	}
-}
-
 func requestTable(b *bytes.Buffer, r *result.Results) {
 	if len(r.Requests) == 0 {
 		return
@@ -142,53 +175,6 @@ func requestTable(b *bytes.Buffer, r *result.Results) {
 	b.WriteString("\n| What `Configure` costs requests that nobody leaves, against a plain server | processor time, plain | more, % (95 % interval) | requests/s, plain | slower, % | allocations |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Requests {
 		mdRow(b, c.Protocol+", "+c.Set, duration(c.PlainCPU), spread(c.CPU), fmt.Sprintf("%.0f", c.PlainPerSec), spread(c.Slower), fmt.Sprintf("%.0f", c.Allocs))
-	}
-}
-
-// countTable has a row for each contender, and a column for each exchange.
-func countTable(b *bytes.Buffer, r *result.Results) {
-	var kinds, names []string
-	for _, c := range r.Counts {
-		if !contains(kinds, c.Kind) {
-			kinds = append(kinds, c.Kind)
-		}
-		if !contains(names, c.Contender) {
-			names = append(names, c.Contender)
-		}
-	}
-	if len(kinds) == 0 {
-		return
-	}
-	b.WriteString("\nMissed clients, and false cancels where nobody left; processor time burnt for a client that left at once, of a call's:\n\n|")
-	cols := append([]string{""}, kinds...)
-	for _, w := range r.Waste {
-		if w.Contender == names[0] {
-			cols = append(cols, "burnt of "+duration(w.Work)+": "+w.Kind)
-		}
-	}
-	b.WriteString(strings.Join(cols, " | ") + " |\n|" + strings.Repeat(" --- |", len(cols)) + "\n")
-	for _, n := range names {
-		cols := []string{n}
-		for _, c := range r.Counts {
-			if c.Contender != n {
-				continue
-			}
-			what, clients := "missed", c.Missed
-			if c.False > 0 {
-				what, clients = "false", c.False
-			}
-			if clients == 0 {
-				cols = append(cols, fmt.Sprintf("0 of %d", c.Clients))
-			} else {
-				cols = append(cols, fmt.Sprintf("**%d of %d %s**", clients, c.Clients, what))
-			}
-		}
-		for _, w := range r.Waste {
-			if w.Contender == n {
-				cols = append(cols, duration(w.Burnt))
-			}
-		}
-		mdRow(b, cols...)
 	}
 }
 

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hangup-go/hangup/bench/internal/protocol"
 	"github.com/hangup-go/hangup/bench/internal/result"
 )
 
@@ -98,5 +100,65 @@ func TestPlots(t *testing.T) {
 	}
 	if files, err := Plots(new(result.Results)); err != nil || len(files) > 0 {
 		t.Errorf("of nothing: %d files, %v", len(files), err)
+	}
+}
+
+// What is written in words is of the right cells: the first of each load's times are told apart here by their own number.
+func TestExcerpt_words(t *testing.T) {
+	r := made(3)
+	dist := func(d time.Duration) result.Dist { return result.Dist{N: 1, P50: d} }
+	for i, load := range []string{busy4, bounded4, bounded16} {
+		ms := time.Duration(i+1) * time.Millisecond
+		r.Latency = append(r.Latency, result.Cell{
+			Load: load, Protocol: "HTTP/1.1", Contender: baseline, Times: map[result.Stage]result.Dist{result.Flag: dist(1), result.Done: dist(ms)},
+		})
+	}
+	r.Latency[0].Times[result.Done] = dist(4 * time.Millisecond)
+	for i, load := range []string{busy4, loud, bounded4, bounded16} {
+		for j, p := range []string{"HTTP/2", "HTTP/3", closed} {
+			r.Latency = append(r.Latency, result.Cell{
+				Load: load, Protocol: p, Contender: baseline, Observed: true,
+				Times: map[result.Stage]result.Dist{result.Flag: dist(time.Duration(10*j+i+11) * time.Millisecond)},
+			})
+		}
+	}
+	for name, missed := range map[string]int{baseline: 0, "one": 7, "another": 5} {
+		r.Counts = append(r.Counts, result.Count{Contender: name, Ours: name == baseline, Kind: string(protocol.Get), Clients: 10, Missed: missed},
+			result.Count{Contender: name, Ours: name == baseline, Kind: string(protocol.Answered), Clients: 10})
+	}
+	got, err := Splice([]byte(begin+end), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"is back after 1.00 ms and 4.00 ms (p50)", "twice that, after 2.00 ms and 3.00 ms.",
+		"HTTP/2 is set after 11.0 ms and 12.0 ms, and then after 13.0 ms and 14.0 ms; on HTTP/3 after 21.0 ms and 22.0 ms, and then after 23.0 ms and 24.0 ms;",
+		"by the thread in C, after 31.0 ms and 32.0 ms.",
+		"Of 10 clients that left, in 1 ways, hangup missed 0 and each of the others 5 or more; it stopped 0 calls for nothing.",
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+// The aims for less than a call are judged by their own figures, with the limits that were set.
+func TestAims_micro(t *testing.T) {
+	for limit, met := range map[float64]bool{0.9: true, 1.1: false} {
+		ns := time.Duration(500 * limit)
+		r := &result.Results{
+			Polls: []result.CallCost{{Name: "Go"}, {Name: "C", Ours: true, Against: result.Ratio{Median: limit / 30}}},
+			Cancels: []result.CancelTime{
+				{Load: "idle", Time: result.Dist{P50: 1, P999: 1}}, {Load: busy4, Time: result.Dist{P50: ns, P999: 20 * ns}},
+			},
+		}
+		var b bytes.Buffer
+		aimTable(&b, r)
+		if n := strings.Count(b.String(), "\n| a poll") + strings.Count(b.String(), "p50, µs") + strings.Count(b.String(), "p99.9, µs"); n != 3 || strings.Contains(b.String(), "missed") == met {
+			t.Errorf("at %v of the limits:\n%s", limit, b.String())
+		}
+		if n := strings.Count(b.String(), "missed"); !met && n != 3 {
+			t.Errorf("%d of 3 are missed:\n%s", n, b.String())
+		}
 	}
 }

@@ -3,6 +3,7 @@ package cancel
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 )
 
@@ -88,6 +89,9 @@ func (t *Token) Value(key any) any {
 // the one that ctx has its Done channel from, or nil if there is none. Its
 // methods run no foreign code.
 func Standard(ctx context.Context) context.Context {
+	if Plain(ctx) {
+		return ctx
+	}
 	std, _ := ctx.Value(standardKey).(context.Context)
 	if std == ctx {
 		return std
@@ -103,6 +107,17 @@ var standardKey = func() any {
 	var s keySpy
 	context.Cause(&s)
 	return s.key
+}()
+
+// Plain reports whether ctx is what context.WithCancel returns: its own standard context, whose
+// Done channel is nobody else's. Most contexts without a token are, and a look at the type is
+// cheaper than to ask them.
+func Plain(ctx context.Context) bool { return reflect.TypeOf(ctx) == plainType }
+
+var plainType = func() reflect.Type {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	return reflect.TypeOf(ctx)
 }()
 
 type keySpy struct{ key any }
@@ -127,6 +142,12 @@ type Governed interface {
 // governed by the token alone; for it, and for any other, FromContext returns
 // nil.
 func FromContext(ctx context.Context) *Token {
+	if c, ok := ctx.(*tokenCtx); ok {
+		return c.t
+	}
+	if Plain(ctx) {
+		return nil
+	}
 	if g, ok := ctx.(Governed); ok {
 		return g.Token()
 	}

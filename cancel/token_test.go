@@ -256,6 +256,8 @@ func TestFromContext(t *testing.T) {
 	ctx := cancel.NewContext(t.Context(), &tok)
 	derived, stop := context.WithCancel(ctx)
 	defer stop()
+	timeout, stop := context.WithTimeout(ctx, time.Hour)
+	defer stop()
 	for _, tt := range []struct {
 		name string
 		ctx  context.Context
@@ -264,11 +266,39 @@ func TestFromContext(t *testing.T) {
 		{"its own", ctx, &tok},
 		{"a value away", context.WithValue(ctx, key(1), 1), &tok},
 		{"with a cancel of its own", derived, nil},
+		{"with a deadline of its own", timeout, nil},
 		{"without cancel", context.WithoutCancel(ctx), nil},
 		{"background", context.Background(), nil},
 	} {
 		if got := cancel.FromContext(tt.ctx); got != tt.want {
 			t.Errorf("%s: %p, want %p", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	var tok cancel.Token
+	plain, stop := context.WithCancelCause(cancel.NewContext(t.Context(), &tok))
+	defer stop(nil)
+	timeout, cancelTimeout := context.WithTimeout(plain, time.Hour)
+	defer cancelTimeout()
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		want bool
+	}{
+		{"with cancel", plain, true},
+		{"a value away", context.WithValue(plain, key(1), 1), false},
+		{"with a deadline", timeout, false},
+		{"a token's", cancel.NewContext(t.Context(), &tok), false},
+		{"background", context.Background(), false},
+		{"none", nil, false},
+	} {
+		if got := cancel.Plain(tt.ctx); got != tt.want {
+			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
+		}
+		if tt.want && (cancel.Standard(tt.ctx) != tt.ctx || cancel.FromContext(tt.ctx) != nil) {
+			t.Errorf("%s: is not its own standard context, or has a token", tt.name)
 		}
 	}
 }

@@ -151,7 +151,7 @@ func (s *crew) abandon(c *Call) bool {
 	if !c.abandon.word.CompareAndSwap(stateRunning, stateAbandoned) {
 		return false
 	}
-	s.ended.Abandoned++
+	s.counts.Abandoned++
 	return true
 }
 
@@ -159,9 +159,9 @@ func (s *crew) abandon(c *Call) bool {
 func (p *Pool) reclaim(c *Call) {
 	pan := c.panic
 	p.crew.mu.Lock()
-	p.crew.ended.Reclaimed++
+	p.crew.counts.Reclaimed++
 	if pan != nil {
-		p.crew.ended.LatePanics++
+		p.crew.counts.LatePanics++
 	}
 	p.crew.mu.Unlock()
 	if pan != nil {

@@ -16,8 +16,8 @@ type Call struct {
 	tok *cancel.Token // decides this call; nil between calls
 	own *follower     // set if tok is its token, and not the context's own
 
-	lent bool        // to this call by tok, which keeps the Call: see enterInline
-	kept cancel.Kept // as tok keeps it; never written after it was made
+	lender *cancel.Token // has lent the Call to this call, and keeps it: see enterGoverned; nil: it is of the pool
+	kept   cancel.Kept   // as its lender keeps it; never written after it was made
 
 	follower *follower // this Call's, from its first need on
 
@@ -100,7 +100,7 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 		panic("native: OnCancel called with a nil callback")
 	}
 	f = c.recorded(f)
-	if t := c.token(); c.lent || c.own != nil {
+	if t := c.token(); c.lender != nil || c.own != nil {
 		if r, ok := t.OnCancelFirst(&c.first, f); ok {
 			return r
 		}

@@ -30,7 +30,7 @@ import (
 //
 // Do takes a place in the default pool, see [Pool].
 func Do[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
-	return DoIn(ctx, &standard, fn)
+	return do(ctx, &standard, false, fn)
 }
 
 // DoIn is [Do] in pool p, waiting for a place in it. Besides Do's, its errors match

@@ -7,43 +7,30 @@ import (
 	"github.com/hangup-go/hangup/cancel"
 )
 
-// enter admits a call under ctx. The error is for a ctx that is done: the call
-// is not to be made (N1). A call with a token of its own can be cancelled alone.
-func enter(ctx context.Context, own bool) (*Call, error) {
+// enterShared admits a call under ctx that needs no token of its own. The error is for a
+// ctx that is done: the call is not to be made (N1).
+func enterShared(ctx context.Context) (*Call, error) {
 	if !supported {
 		return nil, errNoCgo
 	}
-	t := cancel.FromContext(ctx)
-	if t == nil || !t.Acquire() {
+	if cancel.Plain(ctx) {
 		return enterOwn(ctx)
 	}
-	if t.Cancelled() {
-		return nil, inVain(t, false)
+	if t := cancel.FromContext(ctx); t != nil {
+		if c, err := enterGoverned(t); c != nil || err != nil {
+			return c, err
+		}
 	}
-	c := calls.Get().(*Call)
-	c.tok = t
-	if own {
-		c.own = followerOf(c)
-		c.tok = &c.own.own
-		c.own.link(ctx, t)
-	}
-	return c, nil
+	return enterOwn(ctx)
 }
 
-// enterInline is enter for a call that ends on the goroutine it began on: it may use the
-// Call that the token keeps, if no other call of the request does.
-func enterInline(ctx context.Context) (*Call, error) {
-	if !supported {
-		return nil, errNoCgo
-	}
-	t := cancel.FromContext(ctx)
-	if t == nil {
-		return enterOwn(ctx)
-	}
+// enterGoverned admits a call that t decides, and uses the Call that t keeps, if no other call of
+// the request does. It returns nil, nil if t is closed. No foreign code runs.
+func enterGoverned(t *cancel.Token) (*Call, error) {
 	place, ok := t.AcquireKept()
 	switch {
 	case !ok:
-		return enterOwn(ctx)
+		return nil, nil
 	case t.Cancelled():
 		return nil, inVain(t, place != nil)
 	case place == nil:
@@ -54,7 +41,23 @@ func enterInline(ctx context.Context) (*Call, error) {
 		*place = &calls.Get().(*Call).kept
 	}
 	c := (*place).Value.(*Call)
-	c.tok, c.lent = t, true
+	c.tok, c.lender = t, t
+	return c, nil
+}
+
+// enterApart admits a call that has a token of its own, beside that of the request, and so
+// can be cancelled alone.
+func enterApart(ctx context.Context, t *cancel.Token) (*Call, error) {
+	if t == nil || !t.Acquire() {
+		return enterOwn(ctx)
+	}
+	if t.Cancelled() {
+		return nil, inVain(t, false)
+	}
+	c := calls.Get().(*Call)
+	c.own = followerOf(c)
+	c.tok = &c.own.own
+	c.own.link(ctx, t)
 	return c, nil
 }
 
@@ -74,12 +77,35 @@ func enterOwn(ctx context.Context) (*Call, error) {
 		return nil, notStarted(ctx)
 	}
 	c := calls.Get().(*Call)
-	c.own = followerOf(c)
-	c.tok = &c.own.own
-	if ctx.Done() != nil {
-		c.own.start(ctx)
-	}
+	f := followerOf(c)
+	c.own, c.tok = f, &f.own
+	f.start(ctx)
 	return c, nil
+}
+
+// bare reports whether the call has nothing beside its token, no callback and no clean-up.
+// If so, none can come any more.
+func (c *Call) bare() bool { return c.first.Stop() && !c.more.Load() }
+
+// leaveBare is leave of a call that has nothing beside its token, as most, and reports whether it
+// was one. No foreign code runs.
+func (c *Call) leaveBare() bool {
+	if !c.bare() {
+		return false
+	}
+	f := c.own
+	switch {
+	case f == nil:
+		if c.lender == nil {
+			c.tok.Release()
+		}
+	case !f.quit():
+		return false
+	default:
+		f.own.ForgetFirst()
+	}
+	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
+	return true
 }
 
 // leave ends the call once its function has returned, on the same goroutine:
@@ -101,7 +127,7 @@ func (c *Call) part() (p *cancel.PanicError) {
 	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
 	switch {
 	case f == nil:
-		if !c.lent { // else the borrow ends with the loan: see leaveInline
+		if c.lender == nil { // else the borrow ends with the loan: see recycle
 			t.Release()
 		}
 	case f.parent != nil:
@@ -138,7 +164,6 @@ func (c *Call) wind() (p *cancel.PanicError) {
 // on, so this is all that is left of it. Another of them may exit as well: then it is
 // all done when wind does not return here. Panics are kept in c.panic meanwhile.
 func (c *Call) exited(p *cancel.PanicError) {
-	t, lent := c.tok, c.lent
 	c.panic = first(c.panic, p)
 	c.panic = first(c.panic, c.wind())
 	c.panic = first(c.panic, c.part())
@@ -146,8 +171,8 @@ func (c *Call) exited(p *cancel.PanicError) {
 		return // it tells the caller
 	}
 	p, c.panic = c.panic, nil
-	if lent {
-		c.endLoan(t)
+	if c.lender != nil {
+		c.endLoan()
 	}
 	if p != nil {
 		panic(p)
@@ -232,14 +257,29 @@ func (c *Call) cancelled(err error) error {
 	return e
 }
 
+// recycle gives the Call back. From here on it is another call's.
 func (c *Call) recycle() {
-	c.started = 0
-	c.first.Forget()
 	if c.worker != nil {
 		c.worker, c.ctx, c.panic, c.goexit = nil, nil, nil, false
 		c.abandon.reset()
 	}
+	if c.lender != nil {
+		c.endLoan()
+		return
+	}
+	c.started = 0
+	c.recycleBare()
+}
+
+func (c *Call) recycleBare() {
+	c.first.Forget()
 	calls.Put(c)
+}
+
+func (c *Call) endLoan() {
+	t := c.lender
+	c.lender, c.started = nil, 0
+	t.ReleaseKept()
 }
 
 func first(p, q *cancel.PanicError) *cancel.PanicError {

@@ -68,15 +68,19 @@ func (f *follower) cause() (err error) {
 	return context.Cause(f.ctx)
 }
 
-// start makes f's token follow ctx until finish.
+// start makes f's token follow ctx, if that can be done at all, until finish.
 //
 // Only contexts of the standard library are left to the armer. A foreign one's
 // methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
-	std := cancel.Standard(ctx)
-	if std == nil {
-		f.startForeign(ctx)
-		return
+	std := ctx
+	if !cancel.Plain(ctx) {
+		if std = cancel.Standard(ctx); std == nil {
+			if ctx.Done() != nil {
+				f.startForeign(ctx)
+			}
+			return
+		}
 	}
 	f.ctx, f.from = std, ctx
 	f.word.Store(f.word.Load() + generation | active)
@@ -137,6 +141,16 @@ func (f *follower) finish() (p *cancel.PanicError) {
 	return p
 }
 
+// quit is finish of a follower at whose context nobody has looked, and reports whether it was one.
+func (f *follower) quit() bool {
+	w := f.word.Load()
+	if w&(active|armed) != active || !f.word.CompareAndSwap(w, w&^active) {
+		return false
+	}
+	f.ctx, f.from = nil, nil // its token is live: only fire and a parent cancel that
+	return true
+}
+
 // renew forgets the context and makes the token live. Nobody else can reach it.
 func (f *follower) renew() {
 	f.ctx, f.from = nil, nil
@@ -192,8 +206,12 @@ func (f *follower) arm(w uint64) {
 // gives it back when the pool drops the Call.
 func followerOf(c *Call) *follower {
 	if c.follower == nil {
-		c.follower = followers.get()
-		runtime.AddCleanup(c, followers.put, c.follower)
+		c.getFollower()
 	}
 	return c.follower
+}
+
+func (c *Call) getFollower() {
+	c.follower = followers.get()
+	runtime.AddCleanup(c, followers.put, c.follower)
 }

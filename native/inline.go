@@ -1,10 +1,6 @@
 package native
 
-import (
-	"context"
-
-	"github.com/hangup-go/hangup/cancel"
-)
+import "context"
 
 // Inline calls fn on the caller's goroutine, as [Do] does on another: the same
 // guarantees at a fraction of the cost, for calls that take microseconds and for
@@ -16,7 +12,7 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 			return inlineTraced(r, fn)
 		}
 	}
-	c, err := enterInline(ctx)
+	c, err := enterShared(ctx)
 	if err != nil {
 		var zero T
 		return zero, err
@@ -30,26 +26,18 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 }
 
 func (c *Call) leaveInline() {
-	t, lent := c.tok, c.lent
-	if lent && c.first.Stop() && !c.more.Load() { // leave, of a call that has nothing beside its token
-		c.tok, c.record, c.how = nil, nil, NotStarted
-		c.lent, c.started = false, 0
+	if t := c.lender; t != nil && c.bare() {
+		c.tok, c.lender, c.record, c.how, c.started = nil, nil, nil, NotStarted, 0
 		t.ReleaseKept()
 		return
 	}
-	p := c.leave()
-	if lent {
-		c.endLoan(t)
-	} else {
-		c.recycle()
+	if c.leaveBare() {
+		c.recycleBare()
+		return
 	}
+	p := c.leave()
+	c.recycle()
 	if p != nil {
 		panic(p)
 	}
-}
-
-// endLoan gives the borrow back: from here on the Call is another call's.
-func (c *Call) endLoan(t *cancel.Token) {
-	c.lent, c.started = false, 0
-	t.ReleaseKept()
 }

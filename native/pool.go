@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/hangup-go/hangup/cancel"
 )
 
 // A Pool bounds how many calls are inside C at a time, and so the threads that
@@ -57,13 +59,14 @@ type Pool struct {
 var standard Pool
 
 func (p *Pool) size() int64 {
-	if p.Size > 0 {
-		return int64(p.Size)
+	n := int64(p.Size)
+	if n <= 0 {
+		n = mostThreads.Load()
 	}
-	if n := mostThreads.Load(); n != 0 {
-		return n
+	if n == 0 {
+		n = readMostThreads()
 	}
-	return readMostThreads()
+	return n
 }
 
 // mostThreads is the size of pools that have none, once known: it leaves a fifth
@@ -81,16 +84,25 @@ func readMostThreads() int64 {
 // default pool, one in a pool that can be closed has a token of its own, so that
 // Close cancels it and nothing else of the same request (N4); so has one that asks for it.
 func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
+	if !supported {
+		return nil, errNoCgo
+	}
+	t := cancel.FromContext(ctx)
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if c == nil { // an error, or a panic of ctx: it is foreign, or nil
-			p.release()
-		}
-	}()
 	r := admitted(ctx)
-	if c, err = enter(ctx, own || p != &standard); err != nil {
+	switch own = own || p != &standard; {
+	case !own && t != nil:
+		c, err = enterGoverned(t)
+	case !own && cancel.Plain(ctx):
+		c, err = enterOwn(ctx)
+	}
+	if c == nil && err == nil {
+		c, err = p.enterGuarded(ctx, t, own)
+	}
+	if err != nil {
+		p.release()
 		return nil, err
 	}
 	c.record = r
@@ -98,4 +110,21 @@ func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
 		c.ctx, c.since = ctx, time.Now()
 	}
 	return c, nil
+}
+
+// enterGuarded gives the place back if ctx panics, as it is foreign.
+func (p *Pool) enterGuarded(ctx context.Context, t *cancel.Token, own bool) (c *Call, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			p.release()
+		}
+	}()
+	if own {
+		c, err = enterApart(ctx, t)
+	} else {
+		c, err = enterOwn(ctx)
+	}
+	returned = true
+	return c, err
 }

@@ -74,7 +74,7 @@ func inlineTraced[T any](r *record, fn func(*Call) (T, error)) (v T, err error) 
 }
 
 func inlineRecorded[T any](r *record, fn func(*Call) (T, error)) (v T, err error) {
-	c, err := enterInline(r)
+	c, err := enterShared(r)
 	if err != nil {
 		return v, err
 	}

@@ -54,21 +54,11 @@ func (p *Pool) Stats() Stats {
 func (s *crew) stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sum := s.ended
-	for w := range s.all {
-		sum.add(w)
-	}
+	sum := s.counts
+	sum.Completed = s.finished[Completed]
+	sum.Cancelled = s.finished[Cancelled]
+	sum.CompletedDespiteCancel = s.finished[CompletedDespiteCancel]
 	sum.Running = sum.Started - sum.Completed - sum.Cancelled - sum.CompletedDespiteCancel
 	sum.Workers = len(s.all)
 	return sum
-}
-
-func (s *Stats) add(w *worker) {
-	// The outcomes first: a call that ends meanwhile counts as running, and
-	// Running is never negative.
-	s.Completed += w.finished[Completed].Load()
-	s.Cancelled += w.finished[Cancelled].Load()
-	s.CompletedDespiteCancel += w.finished[CompletedDespiteCancel].Load()
-	s.Callbacks += w.callbacks.Load()
-	s.Started += w.started.Load()
 }

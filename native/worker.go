@@ -17,11 +17,6 @@ type worker struct {
 
 	mu  sync.Mutex
 	cur *Call // the call that Close may cancel; nil in the default pool
-
-	// Written by the worker alone, read by ReadStats.
-	started   atomic.Uint64
-	finished  [Abandoned]atomic.Uint64 // by outcome, of those that return
-	callbacks atomic.Uint64
 }
 
 // crew is the set of a pool's workers. Idle ones are kept last in, first out, so that the
@@ -30,10 +25,12 @@ type crew struct {
 	mu    sync.Mutex
 	all   map[*worker]struct{}
 	idle  []*worker
-	low   int   // fewest idle workers since the last trim
-	ended Stats // of workers that are no more
+	low   int // fewest idle workers since the last trim
 	timer *time.Timer
 	shut  bool // the pool is closed: nobody is kept
+
+	counts   Stats             // what is counted here
+	finished [Abandoned]uint64 // by outcome, of calls that have returned
 
 	cancelled atomic.Pointer[error] // the cause, once Close cancels what runs
 }
@@ -43,13 +40,16 @@ const trimEvery = 5 * time.Second
 
 func (s *crew) get(p *Pool) *worker {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if n := len(s.idle); n > 0 {
 		w := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.low = min(s.low, n-1)
+		s.counts.Started++
+		s.mu.Unlock()
 		return w
 	}
+	defer s.mu.Unlock()
+	s.counts.Started++
 	w := &worker{in: make(chan *Call, 1), pool: p}
 	if s.all == nil {
 		s.all = make(map[*worker]struct{})
@@ -59,9 +59,20 @@ func (s *crew) get(p *Pool) *worker {
 	return w
 }
 
-func (s *crew) put(w *worker) {
+// finish counts a call that is over and takes its worker back.
+func (s *crew) finish(w *worker, o Outcome, callbacks int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.count(o, callbacks)
+	s.put(w)
+	s.mu.Unlock()
+}
+
+func (s *crew) count(o Outcome, callbacks int) {
+	s.finished[o]++
+	s.counts.Callbacks += uint64(callbacks)
+}
+
+func (s *crew) put(w *worker) {
 	if s.shut {
 		s.end(w)
 		return
@@ -92,7 +103,6 @@ func (s *crew) trim() {
 
 // end ends a worker that has no call.
 func (s *crew) end(w *worker) {
-	s.ended.add(w)
 	delete(s.all, w)
 	w.in <- nil // its place is free: this never waits
 }
@@ -108,10 +118,12 @@ func (w *worker) loop() {
 // serve makes one call and tells its caller. Whatever fn does, panic or
 // runtime.Goexit, ends up with the caller (N9).
 func (w *worker) serve(c *Call) {
-	w.started.Add(1)
 	w.show(c)
-	returned := false
+	returned, over := false, false
 	defer func() {
+		if over {
+			return
+		}
 		if !returned {
 			if v := recover(); v != nil {
 				c.panic = cancel.Recovered(v)
@@ -127,6 +139,22 @@ func (w *worker) serve(c *Call) {
 	}
 	c.job.run(c)
 	returned = true
+	over = w.finishBare(c)
+}
+
+// finishBare is finish of a call in the default pool that has not failed and has nothing beside its
+// token, and reports whether it was one. No foreign code runs, so nothing needs a defer.
+func (w *worker) finishBare(c *Call) bool {
+	if w.pool != &standard || c.job.failed() {
+		return false
+	}
+	o := c.decide(false)
+	if !c.leaveBare() {
+		return false
+	}
+	w.free(o, 0)
+	c.events <- eventDone
+	return true
 }
 
 // finish ends the call. Foreign code in it, a clean-up or a context's Deadline or stop function,
@@ -156,34 +184,30 @@ func (w *worker) finish(c *Call) {
 
 // done gives back what the call has of its worker and pool, and tells its caller.
 func (w *worker) done(c *Call, o Outcome) {
-	w.finished[o].Add(1)
-	if c.started > 0 {
-		w.callbacks.Add(uint64(c.started))
-	}
 	if c.abandon.late {
-		w.reclaim(c)
+		w.reclaim(c, o)
 		return
 	}
-	// The worker and its place are free before its caller runs again: the
-	// caller's next call finds them.
-	w.free()
+	w.free(o, c.started)
 	c.events <- eventDone
 }
 
-func (w *worker) free() {
-	w.pool.crew.put(w)
+// free gives the worker and its place back, before its caller runs again: the caller's next call
+// finds them.
+func (w *worker) free(o Outcome, callbacks int) {
+	w.pool.crew.finish(w, o, callbacks)
 	w.pool.release()
 }
 
 // reclaim ends an abandoned call. A panic is logged, and the writer of the log is foreign
 // code too.
-func (w *worker) reclaim(c *Call) {
-	exits, exited := true, c.goexit
+func (w *worker) reclaim(c *Call, o Outcome) {
+	exits, exited, callbacks := true, c.goexit, c.started
 	defer func() {
 		if exits && !exited {
 			go w.loop()
 		}
-		w.free()
+		w.free(o, callbacks)
 	}()
 	w.pool.reclaim(c)
 	exits = false

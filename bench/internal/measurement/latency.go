@@ -101,10 +101,11 @@ type cell struct {
 	Place
 	trials, missed int
 	times          map[result.Stage]*result.Recorder
+	back           *result.Recorder
 }
 
 func newCell(p Place) *cell {
-	c := &cell{Place: p, times: map[result.Stage]*result.Recorder{}}
+	c := &cell{Place: p, times: map[result.Stage]*result.Recorder{}, back: result.NewRecorder()}
 	for _, s := range result.Stages {
 		c.times[s] = result.NewRecorder()
 	}
@@ -126,12 +127,16 @@ func (c *cell) add(t trip) {
 			c.times[s].Record(time.Duration(at - t.left))
 		}
 	}
+	if t.seen != 0 && t.done != 0 {
+		c.back.Record(time.Duration(t.done - t.seen))
+	}
 }
 
 func (c *cell) endRound() {
 	for _, r := range c.times {
 		r.EndRound()
 	}
+	c.back.EndRound()
 }
 
 // keep are the stages whose whole distribution is drawn.
@@ -147,5 +152,6 @@ func (c *cell) result(load string) result.Cell {
 			res.Times[s] = d
 		}
 	}
+	res.Back = c.back.Dist(false)
 	return res
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/hangup-go/hangup/bench/internal/engine"
 	"github.com/hangup-go/hangup/bench/internal/load"
 	"github.com/hangup-go/hangup/bench/internal/protocol"
+	"github.com/hangup-go/hangup/bench/internal/result"
 	"github.com/hangup-go/hangup/native"
 	"github.com/hangup-go/hangup/native/measure"
 )
@@ -214,5 +215,24 @@ func TestLatency_lateLoad(t *testing.T) {
 	}
 	if begun != 2 || ended != 2 || len(cells) != 2 || cells[0].Trials != count || cells[0].Missed != 0 {
 		t.Errorf("begun %d times, ended %d: %+v", begun, ended, cells)
+	}
+}
+
+// Times count from the client's close, and the way back from what C saw; who has missed the client has none.
+func TestCell_times(t *testing.T) {
+	c := newCell(Place{Protocol: protocol.HTTP1})
+	c.add(trip{planned: 90, left: 100, flag: 130, seen: 150, returned: 200, done: 220, handler: 240})
+	c.add(trip{planned: 90, left: 100})
+	got := c.result("a load")
+	for what, tt := range map[string][2]time.Duration{
+		"late": {got.Times[result.Late].P50, 10}, "flag": {got.Times[result.Flag].P50, 30}, "seen": {got.Times[result.Seen].P50, 50},
+		"done": {got.Times[result.Done].P50, 120}, "handler": {got.Times[result.Handler].P50, 140}, "back": {got.Back.P50, 70},
+	} {
+		if tt[0] != tt[1] {
+			t.Errorf("%s after %v, want %v", what, tt[0], tt[1])
+		}
+	}
+	if got.Trials != 2 || got.Missed != 1 || got.Back.N != 1 || got.Times[result.Flag].N != 1 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -39,13 +39,10 @@ var aims = []aim{
 	{"C saw its flag to `Do` back, " + busy4 + ": times with spare Ps", 100, true, func(r *result.Results) float64 {
 		busy, ok := find(r, busy4, "HTTP/1.1", baseline)
 		spare, ok2 := find(r, spare4, "HTTP/1.1", baseline)
-		if !ok || !ok2 {
+		if !ok || !ok2 || spare.Back.P50 == 0 {
 			return 0
 		}
-		back := func(c result.Cell) float64 {
-			return float64(c.Times[result.Done].P50 - c.Times[result.Seen].P50)
-		}
-		return back(busy) / max(back(spare), 1)
+		return float64(busy.Back.P50) / float64(spare.Back.P50)
 	}},
 }
 

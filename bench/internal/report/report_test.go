@@ -142,6 +142,21 @@ func TestExcerpt_words(t *testing.T) {
 	}
 }
 
+// What spare Ps bring is a ratio of the ways back, and not of the whole.
+func TestAims_back(t *testing.T) {
+	r := new(result.Results)
+	for load, back := range map[string]time.Duration{busy4: 99 * time.Millisecond, spare4: time.Millisecond} {
+		r.Latency = append(r.Latency, result.Cell{
+			Load: load, Protocol: "HTTP/1.1", Contender: baseline, Back: result.Dist{P50: back},
+			Times: map[result.Stage]result.Dist{result.Seen: {P50: time.Second}, result.Done: {P50: time.Second + back}},
+		})
+	}
+	var b bytes.Buffer
+	if aimTable(&b, r); !strings.Contains(b.String(), "times with spare Ps | at least 100 | 99.0, missed |") {
+		t.Error(b.String())
+	}
+}
+
 // The aims for less than a call are judged by their own figures, with the limits that were set.
 func TestAims_micro(t *testing.T) {
 	for limit, met := range map[float64]bool{0.9: true, 1.1: false} {

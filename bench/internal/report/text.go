@@ -89,14 +89,14 @@ func stages(w io.Writer, r *result.Results) {
 				continue
 			}
 			if !printed {
-				fmt.Fprintf(w, "\nStages of a cancel, %s: p50, p99 from the client's close\nprotocol\tn\tkernel event\tnoticed\tflag set\tC saw\tcall returned\tDo returned\thandler returned\n", load)
+				fmt.Fprintf(w, "\nStages of a cancel, %s: p50, p99 from the client's close\nprotocol\tn\tkernel event\tnoticed\tflag set\tC saw\tcall returned\tDo returned\thandler returned\tC saw to Do\n", load)
 				printed = true
 			}
 			cols := []string{c.Protocol, fmt.Sprint(c.Trials)}
 			for _, s := range result.Stages[1:] {
 				cols = append(cols, duration(c.Times[s].P50)+", "+duration(c.Times[s].P99))
 			}
-			row(w, cols...)
+			row(w, append(cols, duration(c.Back.P50)+", "+duration(c.Back.P99))...)
 		}
 	}
 }

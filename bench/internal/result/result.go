@@ -55,6 +55,7 @@ type Cell struct {
 	Trials   int
 	Missed   int // clients that left and of whom nobody was told
 	Times    map[Stage]Dist
+	Back     Dist `json:",omitzero"` // from Seen to Done: the way back from C
 }
 
 // A CallCost is what a native call costs that nobody cancels.

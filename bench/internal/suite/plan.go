@@ -87,17 +87,17 @@ func busy(l load.Load, places []measurement.Place, count int, budget time.Durati
 func Full() Plan {
 	return Plan{
 		Series: []measurement.Series{
-			series(load.Idle, all(), 40, 150*time.Second),
+			series(load.Idle, all(), 40, 135*time.Second),
 			busy(load.Busy4, slices.Concat(contenders(), closed(), protocols()), 60, 80*time.Second),
 			busy(load.Spare4, slices.Concat(contenders(), protocols()), 50, 45*time.Second),
 			busy(load.Bounded4, slices.Concat(few(), protocols()), 60, 35*time.Second),
-			busy(load.Busy16, slices.Concat(contenders(), closed(), protocols()), 100, 215*time.Second),
+			busy(load.Busy16, slices.Concat(contenders(), closed(), protocols()), 100, 190*time.Second),
 			busy(load.Bounded16, slices.Concat(few(), protocols()), 60, 35*time.Second),
-			series(load.InC, contenders(), 50, 30*time.Second),
+			series(load.InC, contenders(), 50, 25*time.Second),
 			series(load.GC, contenders(), 50, 35*time.Second),
 			series(load.Flight, contenders(), 50, 35*time.Second),
 		},
-		Costs: costs(), Requests: 14 * time.Second, Calls: 25 * time.Second, Micro: 3 * time.Second,
+		Costs: costs(), Requests: 20 * time.Second, Calls: 25 * time.Second, Micro: 3 * time.Second,
 		Counted: counted(), Kinds: measurement.Kinds, Clients: 50, Wasted: 10, Work: 50 * time.Millisecond,
 	}
 }

@@ -88,8 +88,8 @@ func Full() Plan {
 	return Plan{
 		Series: []measurement.Series{
 			series(load.Idle, all(), 40, 135*time.Second),
-			busy(load.Busy4, slices.Concat(contenders(), closed(), protocols()), 60, 80*time.Second),
-			busy(load.Spare4, slices.Concat(contenders(), protocols()), 50, 45*time.Second),
+			busy(load.Busy4, slices.Concat(contenders(), closed(), protocols()), 60, 85*time.Second),
+			busy(load.Spare4, slices.Concat(few(), protocols()), 60, 40*time.Second),
 			busy(load.Bounded4, slices.Concat(few(), protocols()), 60, 35*time.Second),
 			busy(load.Busy16, slices.Concat(contenders(), closed(), protocols()), 100, 190*time.Second),
 			busy(load.Bounded16, slices.Concat(few(), protocols()), 60, 35*time.Second),

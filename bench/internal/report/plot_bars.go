@@ -63,7 +63,8 @@ func (errorBar) Len() int                         { return 1 }
 func (e errorBar) XY(int) (x, y float64)          { return e.Median, e.y }
 func (e errorBar) XError(int) (low, high float64) { return e.Median - e.Q1, e.Q3 - e.Median }
 
-// ratioPlot draws how much longer the rivals take than hangup, from close to flag set, a panel for each load.
+// ratioPlot draws how much longer the rivals take than hangup, from close to flag set, a panel for each load that
+// all of them were measured under.
 func ratioPlot(r *result.Results) (*picture, error) {
 	var panels []*plot.Plot
 	var colours palette
@@ -78,14 +79,16 @@ func ratioPlot(r *result.Results) (*picture, error) {
 				all = append(all, bar{c.Contender, ratio, colours.of(c.Contender, false)})
 			}
 		}
-		if len(all) == 0 {
+		if len(all) == 0 || len(all) < most {
 			continue
+		}
+		if len(all) > most {
+			most, panels = len(all), nil
 		}
 		p, err := bars(load, "times hangup's, log scale", all)
 		if err != nil {
 			return nil, err
 		}
-		most = max(most, len(all))
 		panels = append(panels, p)
 	}
 	if len(panels) == 0 {

@@ -177,3 +177,26 @@ func TestAims_micro(t *testing.T) {
 		}
 	}
 }
+
+// A load under which only some rivals were measured, before or behind the others, has no panel among those of all.
+func TestPlots_ratiosOfAll(t *testing.T) {
+	r := made(10)
+	two := r.Latency[1]
+	two.Contender = "another"
+	var few []result.Cell
+	for _, c := range r.Latency {
+		c.Load = bounded4
+		few = append(few, c)
+	}
+	all := append(r.Latency, two)
+	for _, cells := range [][]result.Cell{append(all[:len(all):len(all)], few...), append(few[:len(few):len(few)], all...)} {
+		r.Latency = cells
+		files, err := Plots(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if svg := string(files["ratios.svg"]); !strings.Contains(svg, ">"+loud+"<") || strings.Contains(svg, ">"+bounded4+"<") {
+			t.Errorf("panels of %s: %v; of %s: %v", loud, strings.Contains(svg, ">"+loud+"<"), bounded4, strings.Contains(svg, ">"+bounded4+"<"))
+		}
+	}
+}

@@ -91,7 +91,7 @@ func Full() Plan {
 			busy(load.Busy4, slices.Concat(contenders(), closed(), protocols()), 60, 85*time.Second),
 			busy(load.Spare4, slices.Concat(few(), protocols()), 60, 40*time.Second),
 			busy(load.Bounded4, slices.Concat(few(), protocols()), 60, 35*time.Second),
-			busy(load.Busy16, slices.Concat(contenders(), closed(), protocols()), 100, 190*time.Second),
+			busy(load.Busy16, slices.Concat(contenders(), closed(), stages(protocol.HTTP1, protocol.HTTP2, protocol.HTTP3, protocol.HTTP2Closed)), 100, 190*time.Second),
 			busy(load.Bounded16, slices.Concat(few(), protocols()), 60, 35*time.Second),
 			series(load.InC, contenders(), 50, 25*time.Second),
 			series(load.GC, contenders(), 50, 35*time.Second),
@@ -149,8 +149,12 @@ func closed() []measurement.Place {
 }
 
 // protocols are the stages of a cancel, by protocol.
-func protocols() (places []measurement.Place) {
-	for _, p := range append(slices.Clone(protocol.All), protocol.HTTP2Closed) {
+func protocols() []measurement.Place {
+	return stages(append(slices.Clone(protocol.All), protocol.HTTP2Closed)...)
+}
+
+func stages(protocols ...protocol.Protocol) (places []measurement.Place) {
+	for _, p := range protocols {
 		places = append(places, measurement.Place{Contender: contender.Ways[0], Protocol: p, Observed: true})
 	}
 	return places

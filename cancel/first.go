@@ -14,12 +14,12 @@ package cancel
 //	                   from here on it is a node like others, on the token's lists
 //	     -> vacant     Free, when it has ended and has been waited for
 //
-// Cancel looks at the word before anything shows that the token is cancelled, so that who has seen it
-// can't stop the callback, and once more behind that, for one that is being registered:
-// who registers stores pending, then looks at the token's state; Cancel writes the state, then looks
+// Who registers stores pending, then looks at the token's state; Cancel writes the state, then looks
 // at the word: one of the two sees the other, and of those that see both one wins
 // the CAS. Cancel finds the place by the token's pointer, under the mutex under which the pointer is
-// taken away before the place goes to another token: so it starts only what is its token's.
+// taken away before the place goes to another token: so it starts only what is its token's. A call
+// that has seen its token cancelled waits at the mutex for that look before it stops its callback, which
+// therefore has started.
 type FirstCallback struct{ n node }
 
 const (
@@ -86,11 +86,21 @@ func (n *node) stop(gen uint64) bool {
 	return n.gen.CompareAndSwap(gen-started+pending, gen-started+generation)
 }
 
-// Stop makes the place vacant, and reports whether it could: false means that its callback has
-// started, or is being registered.
-func (p *FirstCallback) Stop() bool {
+// Stop makes the place vacant, and reports whether it could: false means that its callback, which is
+// t's, has started, or is being registered. It never stops one of a t that shows that it is cancelled.
+func (p *FirstCallback) Stop(t *Token) bool {
 	w := p.n.gen.Load()
-	return phase(w) == vacant || phase(w) == pending && p.n.stop(w-pending+started)
+	return phase(w) == vacant || phase(w) == pending && !t.looked() && p.n.stop(w-pending+started)
+}
+
+// looked reports whether t is cancelled, and returns when Cancel has looked at the first callback.
+func (t *Token) looked() bool {
+	if !t.Cancelled() {
+		return false
+	}
+	t.mu.Lock() // Cancel lets go of it behind its look
+	t.mu.Unlock()
+	return true
 }
 
 // Started returns the registration of a callback of t's that has started, if p has one: to be

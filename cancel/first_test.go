@@ -37,7 +37,7 @@ func TestFirstCallback(t *testing.T) {
 			tok.Cancel(errGone)
 		}},
 		"stopped by its place": {after: func(tok *cancel.Token, p *cancel.FirstCallback, r cancel.Registration) {
-			if !p.Stop() || r.Stop() {
+			if !p.Stop(tok) || r.Stop() {
 				t.Error("Stop did not prevent it exactly once")
 			}
 			tok.Cancel(errGone)
@@ -97,7 +97,7 @@ func TestFirstCallback_stopAndWait(t *testing.T) {
 	close(registered)
 	tok.Cancel(errGone)
 	within(t, "the callback to start", running)
-	if _, ok := tok.OnCancelFirst(&p, func(error) {}); ok || p.Stop() || r.Stop() {
+	if _, ok := tok.OnCancelFirst(&p, func(error) {}); ok || p.Stop(&tok) || r.Stop() {
 		t.Error("the place of a running callback is vacant")
 	}
 	waited := make(chan bool)
@@ -110,7 +110,7 @@ func TestFirstCallback_stopAndWait(t *testing.T) {
 		t.Error("StopAndWait returned before the callback")
 	}
 	p.Free()
-	if !p.Stop() {
+	if !p.Stop(&tok) {
 		t.Error("the place is not vacant when freed")
 	}
 }
@@ -141,7 +141,7 @@ func TestFirstCallback_stale(t *testing.T) {
 	var p cancel.FirstCallback
 	ran := make(chan error, 1)
 	old, _ := tok.OnCancelFirst(&p, func(error) { t.Error("the stopped one ran") })
-	p.Stop()
+	p.Stop(&tok)
 	tok.Close()
 	tok.Reset() // its next life has no place yet
 	r, _ := other.OnCancelFirst(&p, func(cause error) { ran <- cause })
@@ -157,7 +157,8 @@ func TestFirstCallback_stale(t *testing.T) {
 }
 
 // C2, C3, N3, N4: one place goes from call to call, and from token to token, while cancels meet
-// every moment. Each callback starts at most once, on its own token's cancel, and not after it was stopped.
+// every moment. Each callback starts at most once, on its own token's cancel, and not after it was stopped;
+// and it does start where its call has seen the cancel.
 func TestFirstCallback_race(t *testing.T) {
 	n := 20_000
 	if testing.Short() {
@@ -177,14 +178,14 @@ func TestFirstCallback_race(t *testing.T) {
 			tok.Cancel(errGone)
 		}()
 		for range 1 + i%3 { // calls under one token
-			if oneFirst(t, tok, &p, i) {
+			if oneFirst(t, tok, &p, i, i%4 == 1) {
 				started++
 			}
 		}
 		tok.Release()
 		tok.Close() // from here on the place is not tok's
 		quiet := new(cancel.Token)
-		if oneFirst(t, quiet, &p, i) {
+		if oneFirst(t, quiet, &p, i, false) {
 			t.Fatal("the cancel of one token started the callback of another")
 		}
 		<-cancelled
@@ -196,8 +197,9 @@ func TestFirstCallback_race(t *testing.T) {
 	}
 }
 
-// oneFirst registers a callback and ends it as a call does, and reports whether it started.
-func oneFirst(t *testing.T, tok *cancel.Token, p *cancel.FirstCallback, i int) bool {
+// oneFirst registers a callback and ends it as a call does, perhaps as soon as it has seen the
+// cancel, and reports whether it started.
+func oneFirst(t *testing.T, tok *cancel.Token, p *cancel.FirstCallback, i int, awaits bool) bool {
 	var starts, over atomic.Int32
 	r, ok := tok.OnCancelFirst(p, func(error) {
 		if starts.Add(1) != 1 || over.Load() != 0 || !tok.Cancelled() {
@@ -210,8 +212,11 @@ func oneFirst(t *testing.T, tok *cancel.Token, p *cancel.FirstCallback, i int) b
 	for range i % 5 {
 		runtime.Gosched()
 	}
+	for awaits && !tok.Cancelled() {
+	}
 	prevented := i%7 == 0 && r.Stop()
-	if !p.Stop() {
+	seen := !prevented && tok.Cancelled()
+	if !p.Stop(tok) {
 		r, _ := p.Started(tok)
 		r.StopAndWait()
 		p.Free()
@@ -219,6 +224,9 @@ func oneFirst(t *testing.T, tok *cancel.Token, p *cancel.FirstCallback, i int) b
 	over.Store(1)
 	if prevented && starts.Load() != 0 {
 		t.Error("started though it was stopped")
+	}
+	if seen && starts.Load() == 0 {
+		t.Error("the cancel was seen, and its callback never came")
 	}
 	return starts.Load() != 0
 }

@@ -56,18 +56,14 @@ func (t *Token) Cancel(cause error) bool {
 		t.mu.Unlock()
 		return false
 	}
-	place := t.startFirst() // before anybody can see that t is cancelled: who does, can't stop it any more
-	t.cause = cause         // before the state that publishes it
+	t.cause = cause // before the state that publishes it
 	t.state.Or(cancelled)
 	if s := t.slot.Load(); s != nil {
 		s.set()
 	}
 	first := t.running.takeAll(&t.pending)
-	if place == nil {
-		place = t.startFirst() // registered meanwhile
-	}
-	if place != nil {
-		place.handoff, first = first, place
+	if n := t.startFirst(); n != nil {
+		n.handoff, first = first, n
 	}
 	d := t.done.Load()
 	t.mu.Unlock()

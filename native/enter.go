@@ -85,7 +85,7 @@ func enterOwn(ctx context.Context) (*Call, error) {
 
 // bare reports whether the call has nothing beside its token, no callback and no clean-up.
 // If so, none can come any more.
-func (c *Call) bare() bool { return c.first.Stop() && !c.more.Load() }
+func (c *Call) bare() bool { return c.first.Stop(c.tok) && !c.more.Load() }
 
 // leaveBare is leave of a call that has nothing beside its token, as most, and reports whether it
 // was one. No foreign code runs.
@@ -112,7 +112,7 @@ func (c *Call) leaveBare() bool {
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
 // It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
-	if !c.first.Stop() || c.more.Load() || c.worker != nil {
+	if !c.first.Stop(c.tok) || c.more.Load() || c.worker != nil {
 		p = c.wind()
 	}
 	return first(p, c.part())
@@ -190,7 +190,7 @@ func (c *Call) keep(p *cancel.PanicError, exits bool) {
 // lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 	for {
-		for !c.first.Stop() || c.more.Load() {
+		for !c.first.Stop(c.tok) || c.more.Load() {
 			p = first(p, c.joinFirst())
 			p = first(p, c.joinMore())
 		}
@@ -202,7 +202,7 @@ func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 }
 
 func (c *Call) joinFirst() (p *cancel.PanicError) {
-	for !c.first.Stop() {
+	for !c.first.Stop(c.tok) {
 		if r, ok := c.first.Started(c.tok); ok {
 			p = c.join(callback{Registration: r})
 			c.first.Free()
@@ -215,7 +215,8 @@ func (c *Call) joinFirst() (p *cancel.PanicError) {
 
 func (c *Call) joinMore() (p *cancel.PanicError) {
 	for c.more.Load() {
-		c.mu.Lock() // waits for an OnCancel that is under way
+		c.tok.Cancelled() // a flag that its setter has set is a cancel
+		c.mu.Lock()       // waits for an OnCancel that is under way
 		c.more.Store(false)
 		c.callbacks, c.joining = c.joining, c.callbacks
 		c.mu.Unlock()

@@ -12,8 +12,8 @@
  *   own      only on a cancel of its own token, in that life of it (N4)
  *   never    not where the token was completed or the callback stopped (C3, C5)
  *   joined   none runs, and none starts, when its call has returned (N3)
- *   seen     where Cancel has been by before the call leaves, a callback that nobody stopped has
- *            started (N5)
+ *   seen     where the call has seen that its token is cancelled before it leaves, a callback that
+ *            nobody stopped has started
  * and that every process ends (no deadlock; -DSAFETY is not set).
  *
  * -DMUTANT=n has a fault that must be found:
@@ -21,7 +21,7 @@
  *   3 register starts it, whoever has the claim   4 stop does not look at the generation
  *   5 the token keeps its pointer to the place    6 leave does not wait for who has started
  *   7 register looks at the state, then stores    8 Cancel looks at the place, then decides
- *   9 leave's claim is a load and a store
+ *   9 leave's claim is a load and a store         10 leave does not wait for Cancel's look
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -39,7 +39,6 @@ byte f;              /* the callback: the number of its call, 1 to 3 */
 /* tokens 1 and 2 */
 bool mu[3];
 bool cancelled[3]; bool completed[3];
-bool told[3];        /* Cancel has been by */
 bool first[3];       /* the token's pointer to the place */
 byte life[3];
 
@@ -107,7 +106,7 @@ proctype canceller(byte t) {
 		claim(t, c);
 #endif
 		if :: c != 0 -> start(t, c) :: else fi;
-		atomic { told[t] = true; mu[t] = false }
+		unlock(t)
 	:: else -> unlock(t)
 	fi;
 	cancels++
@@ -161,6 +160,16 @@ inline stop(r, c) {
 
 /* Call.leave */
 inline leave(t, c) {
+#if MUTANT != 10
+	if /* FirstCallback.Stop: the word, then the token */
+	:: phase == PENDING ->
+		if
+		:: cancelled[t] -> lock(t); unlock(t); assert(phase == STARTED)
+		:: !cancelled[t] -> skip
+		fi
+	:: phase != PENDING -> skip
+	fi;
+#endif
 #if MUTANT == 9
 	who = phase;
 	if
@@ -188,7 +197,7 @@ inline call(t, c, old) {
 	:: r != 0 -> stop(r, c)
 	:: true
 	fi;
-	atomic { if :: told[t] && r != 0 && !stopped[c] -> seen = true :: else -> seen = false fi };
+	atomic { if :: cancelled[t] && r != 0 && !stopped[c] -> seen = true :: else -> seen = false fi };
 	leave(t, c);
 	atomic { assert(!seen || starts[c] == 1) };
 	old = r
@@ -207,7 +216,7 @@ proctype calls() {
 	unlock(1);
 	/* Reset: who was to cancel that life is done */
 	if
-	:: cancels >= 1 -> atomic { life[1]++; told[1] = false; cancelled[1] = false; completed[1] = false; run canceller(1) }
+	:: cancels >= 1 -> atomic { life[1]++; cancelled[1] = false; completed[1] = false; run canceller(1) }
 	:: true -> cancels++
 	fi;
 	call(2, 3, old);

@@ -1,6 +1,7 @@
 package httpwire
 
 import (
+	"crypto/tls"
 	"net"
 	"reflect"
 	"sync"
@@ -36,6 +37,24 @@ func (b *bareConns) of(c net.Conn) *tcp {
 		return t.(*tcp)
 	}
 	return nil
+}
+
+// answered notes the end of a response on c. It is told of every request's: where c's type says what
+// to do, there is no walk down its NetConn methods.
+func (b *bareConns) answered(c net.Conn) {
+	low := c
+	if t, ok := c.(*tls.Conn); ok {
+		low = t.NetConn()
+	}
+	switch w := low.(type) {
+	case *conn:
+		w.tcp.answer()
+	case *frameConn, *tlsFrameConn: // HTTP/2 ends streams
+	default:
+		if t := b.of(shown(c)); t != nil {
+			t.answer()
+		}
+	}
 }
 
 // lowest returns the connection below all that c is wrapped in.

@@ -51,16 +51,16 @@ func Configure(srv *http.Server, opts *Options) error {
 	wrapConnContext(srv, &bare, o)
 	wrapConnState(srv, &bare)
 	wrapLateConnState(srv)
-	c := &configured{Handler: Handler(h), opts: *o}
+	c := &configured{middleware: *Handler(h).(*middleware), opts: *o}
 	srv.RegisterOnShutdown(func() { c.down.Store(true) })
 	wrapNextProtos(srv, &c.down)
 	srv.Handler = c
 	return nil
 }
 
-// configured marks the handler of a configured server.
+// configured is the handler of a configured server.
 type configured struct {
-	http.Handler
+	middleware
 	opts Options
 	down atomic.Bool // Shutdown has been called
 }
@@ -83,7 +83,7 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 			}
 		}
 		_, t.tls = c.(*tls.Conn)
-		t.srv, t.base, t.opts, t.top = serving, ctx, o, c
+		t.srv, t.base, t.halfClose, t.top = serving, ctx, o.HalfClose, c
 		readAhead(c, o)
 		return context.WithValue(ctx, wire.Key, t)
 	}
@@ -95,26 +95,20 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 func wrapConnState(srv *http.Server, bare *bareConns) {
 	inner := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		if inner == nil && state < http.StateIdle {
-			return
-		}
-		c = shown(c)
 		switch state {
 		case http.StateIdle:
-			if t := bare.of(c); t != nil {
-				t.answer()
-			}
+			bare.answered(c)
 		case http.StateHijacked:
-			if t := bare.of(c); t != nil {
+			if t := bare.of(shown(c)); t != nil {
 				t.takeBack()
 				t.stopAhead()
 			}
-			bare.forget(c)
+			bare.forget(shown(c))
 		case http.StateClosed:
-			bare.forget(c)
+			bare.forget(shown(c))
 		}
 		if inner != nil {
-			inner(c, state)
+			inner(shown(c), state)
 		}
 	}
 }

@@ -51,8 +51,10 @@ func (e *earlyResets) keep(id, code uint32) {
 
 // attach returns, and forgets, the reset of a stream that has a handler now.
 func (e *earlyResets) attach(id uint32) (code uint32, ok bool) {
-	if code, ok = e.codes[id]; ok {
-		delete(e.codes, id)
+	if len(e.codes) > 0 {
+		if code, ok = e.codes[id]; ok {
+			delete(e.codes, id)
+		}
 	}
 	e.top = max(e.top, id)
 	for len(e.ahead) > 0 && e.ahead[0] <= e.top {

@@ -24,7 +24,7 @@ func Outlives(ctx context.Context) bool {
 // JudgeHTTP2 is what an HTTP/2 connection says whose TCP connection alone has read
 // the end of the input, under policy p.
 func JudgeHTTP2(p HalfClosePolicy) (Kind, bool) {
-	t := &tcp{opts: &Options{HalfClose: p}}
+	t := &tcp{halfClose: p}
 	t.note(io.EOF, wire.ReadErr)
 	ev, ok := (&http2Conn{tcp: t}).Judge(1, nil, context.Canceled)
 	return Kind(ev.Kind), ok

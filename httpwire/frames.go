@@ -121,10 +121,17 @@ type frameScanner struct {
 
 // next consumes some of b, and returns the rest, and a frame if it found one.
 func (s *frameScanner) next(b []byte) (rest []byte, f frame, ok bool) {
-	if s.skip > 0 {
-		n := min(uint64(s.skip), uint64(len(b)))
-		s.skip -= uint32(n)
-		return b[n:], frame{}, false
+	for s.have == 0 { // frames of no interest, without a copy of their headers
+		n := min(int(s.skip), len(b))
+		b, s.skip = b[n:], s.skip-uint32(n)
+		if len(b) == 0 {
+			return b, frame{}, false
+		}
+		if len(b) < frameHeaderLen || b[3] == frameRST || b[3] == framePing || b[3] == frameGoAway {
+			break
+		}
+		s.skip = uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
+		b = b[frameHeaderLen:]
 	}
 	want := frameHeaderLen
 	if s.have >= frameHeaderLen {

@@ -24,13 +24,6 @@ const (
 	endedTCP                  // FIN
 )
 
-func (t *tcp) policy() HalfClosePolicy {
-	if t.opts == nil {
-		return HalfCloseGone
-	}
-	return t.opts.HalfClose
-}
-
 // spareLocked reports whether ev is no disconnect by the policy, which is not
 // HalfCloseGone. What is one after the client was asked began with its FIN:
 // spareLocked then makes it a close.
@@ -95,13 +88,13 @@ func (t *tcp) judgeEnd(cause error) wire.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.end.failed || t.local && !t.openLocked():
+	case t.end.failed || t.local.Load() && !t.openLocked():
 		return wire.Event{Kind: wire.ServerDeadline}
 	case !t.openLocked():
 		return wire.Event{Kind: wire.ServerClosed}
 	case t.end.level != 0:
 		return wire.Event{Kind: wire.HalfClosed}
-	case t.local:
+	case t.local.Load():
 		return wire.Event{Kind: wire.ServerDeadline}
 	case notified && !t.readShut:
 		t.endLocked(endedTLS, closeNotify)

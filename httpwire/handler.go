@@ -46,8 +46,7 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		mw.next.ServeHTTP(rw, r) // httptest
 		return
 	}
-	w := newWatch(rw, r, conn)
-	ours := w.request(r, mw)
+	w, ours := mw.watch(rw, r, conn)
 	returned := false
 	defer func() { // the outermost: before net/http cancels the context
 		panics := w.leave(r, ours)
@@ -60,9 +59,7 @@ func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		panic(together(own, panics))
 	}()
-	if conn != nil {
-		w.id = conn.Attach(rw, r, w)
-	}
+	w.attach(r)
 	mw.next.ServeHTTP(w.present(r, ours), ours)
 	returned = true
 }
@@ -72,10 +69,25 @@ func isPreface(r *http.Request) bool {
 	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
 }
 
+// attach ties w to the connection that r came on. What most requests meet with is called
+// directly: a table of methods is one more thing that no cache holds.
+func (w *watch) attach(r *http.Request) {
+	switch c := w.conn.(type) {
+	case nil:
+	case *tcp:
+		c.attach(r, w)
+	default:
+		w.id = c.Attach(w.rw.ResponseWriter, r, w)
+	}
+}
+
 // present returns the ResponseWriter for the handler, whose request is ours: r or a
 // copy of it.
 func (w *watch) present(r, ours *http.Request) http.ResponseWriter {
 	rw := w.rw.present()
+	if w.proto != HTTP3 {
+		return rw
+	}
 	if p, ok := w.conn.(wire.Presenter); ok {
 		return p.Present(w.id, rw, r, ours)
 	}
@@ -91,18 +103,25 @@ func (w *watch) leave(r, ours *http.Request) []*cancel.PanicError {
 		}
 		r.Pattern = ours.Pattern // an outer middleware may log it
 	}
-	panics := w.closeStreams()
-	if more := w.finish(); more != nil {
-		panics = append(panics, more...)
+	if w.looked.Load() == nil {
+		return w.finish()
 	}
-	return panics
+	panics := w.closeStreams()
+	return append(panics, w.finish()...)
 }
 
 // find returns what r's context says of it: the watch, if it has one, else the
 // connection that it came on, nil if that is not known.
 func find(r *http.Request) (wire.Conn, *watch) {
 	for ctx := r.Context(); ; {
-		switch v := ctx.Value(wire.Key).(type) {
+		v := wire.Find(ctx)
+		if t, ok := v.(*tcp); ok && r.ProtoMajor == 1 {
+			return t, nil
+		}
+		if c, ok := v.(*http2Conn); ok && r.ProtoMajor == 2 {
+			return c, nil
+		}
+		switch v := v.(type) {
 		case *watch:
 			if v.watches(r) {
 				return nil, v

@@ -12,7 +12,7 @@ func (t *tcp) Judge(_ uint64, _ wire.Sink, cause error) (wire.Event, bool) {
 	switch ev, ok := t.evidence(); {
 	case ok:
 		return ev, true
-	case t.policy() != HalfCloseGone:
+	case t.halfClose != HalfCloseGone:
 		return t.judgeEnd(cause), false
 	case t.endedAbove(cause):
 		return closeNotify, true
@@ -29,7 +29,7 @@ func (t *tcp) reason() wire.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.local:
+	case t.local.Load():
 		return wire.Event{Kind: wire.ServerDeadline}
 	case !t.openLocked(), t.mayClose():
 		return wire.Event{Kind: wire.ServerClosed}
@@ -57,7 +57,7 @@ func (t *tcp) endedAbove(cause error) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.openLocked() && !t.local && !t.readShut && !t.mayClose()
+	return t.openLocked() && !t.local.Load() && !t.readShut && !t.mayClose()
 }
 
 // evidence returns what is known, after a look at the TCP state.

@@ -44,16 +44,12 @@ type half struct {
 // unnoticed, by a request whose client has half-closed.
 const pollEvery = 100 * time.Millisecond
 
-// newHalf returns nil where no request needs one.
-func newHalf(w *watch, rw http.ResponseWriter, r *http.Request) *half {
-	t, ok := w.conn.(*tcp)
-	if !ok || t.policy() == HalfCloseGone {
-		return nil
-	}
+// newHalf makes the half of w, whose request r came on t.
+func newHalf(w *watch, t *tcp, rw http.ResponseWriter, r *http.Request) *half {
 	own, begun := serverWriter(rw)
 	return &half{
 		w: w, t: t, own: own,
-		open: own && !begun && t.policy() == HalfCloseProbe && r.ProtoAtLeast(1, 1),
+		open: own && !begun && t.halfClose == HalfCloseProbe && r.ProtoAtLeast(1, 1),
 	}
 }
 
@@ -97,9 +93,6 @@ func (h *half) look() {
 // close ends what outlive began, and returns when no probe is being written or
 // will be.
 func (h *half) close() {
-	if h == nil {
-		return
-	}
 	h.mu.Lock()
 	h.over = true
 	if h.unbase != nil {

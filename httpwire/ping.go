@@ -36,7 +36,7 @@ type pings struct {
 	asked   atomic.Bool  // a ping went out, and was not answered
 	writing atomic.Bool  // a Write is under way
 	over    atomic.Bool  // a trace of another reason
-	heard   atomic.Int64 // when something was read last, since epoch
+	heard   atomic.Int64 // when something was read last during asked or writing, since epoch
 }
 
 // justNow is long for the way from a Read to the close that it led to, and short for
@@ -45,15 +45,20 @@ const justNow = 100 * time.Millisecond
 
 var epoch = time.Now()
 
-// read is told of the outcome of each Read.
+// read is told of the outcome of each Read. When it was is only asked while a ping is out or a write
+// under way, and the clock costs a request more than all else here. What was read before is no reason
+// to close then: the server pings after silence, and what it can't answer, a flood, piles up
+// during the write.
 func (p *pings) read(n int, err error) {
-	if n > 0 {
-		p.heard.Store(int64(time.Since(epoch)))
+	if n > 0 && (p.asked.Load() || p.writing.Load()) {
+		p.hear()
 	}
 	if err != nil {
 		p.over.Store(true)
 	}
 }
+
+func (p *pings) hear() { p.heard.Store(int64(time.Since(epoch))) }
 
 // reads is told of a frame that was read.
 func (p *pings) reads(f frame) {

@@ -12,10 +12,10 @@ import (
 // do not expect.
 const interim = "HTTP/1.1 102 Processing\r\n\r\n"
 
-// ask makes the request of s, under HalfCloseProbe, ask its client. It may be
+// ask makes the request of w, under HalfCloseProbe, ask its client. It may be
 // called with mu held. It does not wait for the write.
-func (t *tcp) ask(s wire.Sink, level uint8) {
-	if w, ok := s.(*watch); ok && w.half != nil && t.policy() == HalfCloseProbe {
+func (t *tcp) ask(w *watch, level uint8) {
+	if w.half != nil && t.halfClose == HalfCloseProbe {
 		go w.half.probe(level)
 	}
 }

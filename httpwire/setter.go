@@ -117,7 +117,7 @@ func (w *watch) letSet(l *look) {
 		return
 	}
 	t := w.below()
-	if t == nil || t.raw == nil || t.tls && t.bare || w.proto == HTTP1 && t.policy() != HalfCloseGone {
+	if t == nil || t.raw == nil || t.tls && t.bare || w.proto == HTTP1 && t.halfClose != HalfCloseGone {
 		return
 	}
 	l.tok.SetFlagSetter(w)
@@ -177,14 +177,16 @@ func tellGone(ws []*watch) {
 // the setter has set it, w is gone.
 func (w *watch) withdraw() {
 	if w.lent.Swap(lentOver) == lent {
-		w.below().withdraw(w)
+		w.withdrawLent()
 	}
 }
+
+func (w *watch) withdrawLent() { w.below().withdraw(w) }
 
 // suspend takes w's flag back until resume.
 func (w *watch) suspend() {
 	if w.lent.Load() == lent {
-		w.below().withdraw(w)
+		w.withdrawLent()
 	}
 }
 

@@ -36,36 +36,35 @@ import (
 // monitor has fetched before is for a token, and tokens are never reused (kqueue:
 // see slots).
 type tcp struct {
-	// What every request touches comes first, close together.
-	tls     bool                    // HTTP is spoken above TLS
-	bare    bool                    // reads and writes are not seen
-	ahead   atomic.Pointer[ahead]   // nil: nothing is read ahead. Set before anything is read
-	setting atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
-	srv     *http.Server            // nil before ConnContext
-
-	answered atomic.Bool // net/http has ended the response of the current request
-	cut      atomic.Bool // a stream of the current request has been cut off; see breakWrites
+	// What every request touches comes first, close together: the caches are cold where it is served.
+	tls       bool                    // HTTP is spoken above TLS
+	bare      bool                    // reads and writes are not seen
+	halfClose HalfClosePolicy         // from ConnContext
+	alert     atomic.Bool             // what TLS wrote last may have been an alert
+	ahead     atomic.Pointer[ahead]   // nil: nothing is read ahead. Set before anything is read
+	setting   atomic.Pointer[setting] // with the thread that sets flags; nil: no flag was asked for
+	srv       *http.Server            // nil before ConnContext
 
 	mu        sync.Mutex
 	closed    bool // by us
-	local     bool // a deadline of ours has ended a read or a write
 	readShut  bool // by us: an end of input then says nothing
 	writeShut bool // by us: a connection that is shut both ways says no more than a FIN
 	orphan    bool // hijacked from a listener that is not ours: the current request is the last
 	unix      bool // a Unix socket
 	gone      bool
+	local     atomic.Bool // a deadline of ours has ended a read or a write
+	answered  atomic.Bool // net/http has ended the response of the current request
+	cut       atomic.Bool // a stream of the current request has been cut off; see breakWrites
+	cur       *watch
 	token     uint64 // in the monitor, 0 if not registered
-	cur       wire.Sink
-	ev        wire.Event
 	end       inputEnd
+	ev        wire.Event
 
 	raw  syscall.RawConn // nil if the connection is no socket
 	base context.Context // of the connection, from ConnContext
-	opts *Options        // of the server, from ConnContext; read only
 	top  net.Conn        // what net/http reads and writes: the tls.Conn, or the connection itself
 
 	shutting *atomic.Bool // the listener has been closed; nil if unknown
-	alert    atomic.Bool  // what TLS wrote last may have been an alert
 }
 
 // bind makes t the evidence of c, the connection that was accepted.
@@ -92,39 +91,60 @@ func (t *tcp) Proto() uint8 { return wire.HTTP1 }
 
 func (t *tcp) Outermost(h http.Handler) bool { return outermost(t.srv, h) }
 
-// Attach registers the connection with the monitor at its first request.
 func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64 {
+	t.attach(r, s.(*watch))
+	return 0
+}
+
+// attach registers the connection with the monitor at its first request.
+func (t *tcp) attach(r *http.Request, w *watch) {
 	t.mu.Lock()
-	left := t.withdrawAllLocked() // of a handler that http.TimeoutHandler left behind
-	t.cur = s
+	var left []*watch
+	if t.setting.Load() != nil {
+		left = t.withdrawAllLocked() // of a handler that http.TimeoutHandler left behind
+	}
+	t.cur = w
 	t.answered.Store(false)
 	if t.cut.Load() {
 		t.cut.Store(false)
 	}
-	t.local = false // net/http has ended its reads between the requests by a deadline
+	t.local.Store(false) // net/http has ended its reads between the requests by a deadline
 	if t.token == 0 && !t.closed && !t.gone && t.raw != nil {
 		t.token = theMonitor.add(t)
 	}
-	gone, ev, level, closed := t.gone, t.ev, t.end.level, t.closed
+	news := t.gone || t.closed || t.end.level != 0
 	t.mu.Unlock()
-	tellGone(left)
-	switch {
-	case gone:
-		s.Gone(ev)
-	case closed:
-		s.Ended(t.reason()) // by us, before closing had anybody to tell
-	case level != 0:
-		t.ask(s, level) // the input ended before this request began
+	if left != nil {
+		tellGone(left)
+	}
+	if news {
+		t.tellNew(w)
 	}
 	if a := t.ahead.Load(); a != nil && mayBlock(r) {
 		a.start()
 	}
-	return 0
 }
 
-func (t *tcp) Detach(_ uint64, s wire.Sink) {
+// tellNew tells w what came before it was attached.
+func (t *tcp) tellNew(w *watch) {
 	t.mu.Lock()
-	if t.cur != s {
+	gone, ev, level, closed := t.gone, t.ev, t.end.level, t.closed
+	t.mu.Unlock()
+	switch {
+	case gone:
+		w.Gone(ev)
+	case closed:
+		w.Ended(t.reason()) // by us, before closing had anybody to tell
+	case level != 0:
+		t.ask(w, level) // the input ended before this request began
+	}
+}
+
+func (t *tcp) Detach(_ uint64, s wire.Sink) { t.detach(s.(*watch)) }
+
+func (t *tcp) detach(w *watch) {
+	t.mu.Lock()
+	if t.cur != w {
 		// A handler that http.TimeoutHandler left behind: the connection may
 		// serve the next request by now, and be read ahead for that one.
 		t.mu.Unlock()
@@ -175,7 +195,7 @@ func (t *tcp) lookLocked() {
 
 // keepLocked makes ev the evidence, unless there is some.
 func (t *tcp) keepLocked(ev wire.Event) {
-	if t.gone || t.policy() != HalfCloseGone && t.spareLocked(&ev) {
+	if t.gone || t.halfClose != HalfCloseGone && t.spareLocked(&ev) {
 		return
 	}
 	if t.writeShut && ev.Kind == wire.Reset && (ev.Source == wire.Monitor || ev.Source == wire.State) {
@@ -187,19 +207,25 @@ func (t *tcp) keepLocked(ev wire.Event) {
 // note takes the error of a read or a write as evidence, if it is.
 func (t *tcp) note(err error, source uint8) {
 	if isDeadline(err) {
-		t.mu.Lock()
-		t.local = true
-		failed := source == wire.WriteErr && t.policy() != HalfCloseGone
-		t.end.failed = t.end.failed || failed
-		cur := t.cur
-		t.mu.Unlock()
-		if failed && cur != nil {
-			cur.Ended(wire.Event{Kind: wire.ServerDeadline}) // net/http may have said so long ago
+		t.local.Store(true)
+		if source == wire.WriteErr && t.halfClose != HalfCloseGone {
+			t.writeFailed()
 		}
 		return
 	}
 	if ev, ok := classify(err, source); ok {
 		t.take(t.sharpen(ev))
+	}
+}
+
+// writeFailed is told that a deadline of ours has ended a write, where the policy has requests go on.
+func (t *tcp) writeFailed() {
+	t.mu.Lock()
+	t.end.failed = true
+	cur := t.cur
+	t.mu.Unlock()
+	if cur != nil {
+		cur.Ended(wire.Event{Kind: wire.ServerDeadline}) // net/http may have said so long ago
 	}
 }
 

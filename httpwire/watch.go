@@ -56,16 +56,17 @@ type unseen struct {
 
 var completed Disconnect
 
-// newWatch begins to watch r. The caller must call finish.
-func newWatch(rw http.ResponseWriter, r *http.Request, conn wire.Conn) *watch {
-	w := new(watch) // field by field: a literal would be copied
+// begin begins to watch r, with a new w. The caller must call finish.
+func (w *watch) begin(rw http.ResponseWriter, r *http.Request, conn wire.Conn) {
 	w.parent, w.conn, w.proto = r.Context(), conn, Protocol(r.ProtoMajor)
 	w.rw.ResponseWriter, w.rw.w, w.rw.length, w.rw.head = rw, w, -1, r.Method == http.MethodHead
-	w.half = newHalf(w, rw, r)
-	if conn == nil || w.bare() {
+	t, ok := conn.(*tcp)
+	if ok && t.halfClose != HalfCloseGone {
+		w.half = newHalf(w, t, rw, r)
+	}
+	if conn == nil || ok && t.bare {
 		w.unseen = &unseen{time.Now(), r.Body != http.NoBody}
 	}
-	return w
 }
 
 // Gone implements wire.Sink.
@@ -128,10 +129,14 @@ func (w *watch) finish() (panics []*cancel.PanicError) {
 			w.tell(d) // Gone swapped, and may not have got any further
 		}
 	}
-	if w.conn != nil {
+	if t, ok := w.conn.(*tcp); ok {
+		t.detach(w)
+	} else if w.conn != nil {
 		w.conn.Detach(w.id, w)
 	}
-	w.half.close()
+	if w.half != nil {
+		w.half.close()
+	}
 	if !w.looked.CompareAndSwap(nil, over) {
 		panics = w.closeStreams() // of a look that has just been made
 		panics = append(panics, w.looked.Load().close()...)

@@ -58,7 +58,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // conn is an accepted connection that keeps its evidence.
 type conn struct {
 	net.Conn
-	direct *net.TCPConn // Conn, where it is one: without a look at a table of methods, which costs as much as the rest of a Read of ours
+	direct *net.TCPConn // Conn, where it is one: called without a table of methods
 	tcp    tcp
 }
 

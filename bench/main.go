@@ -5,7 +5,10 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/signal"
@@ -27,17 +30,27 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o, err := parse(os.Args[1:], os.Stderr)
-	if err != nil {
-		os.Exit(2)
+	os.Exit(program(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// program is main with an exit code: 1 for what went wrong, 2 for a wrong command line.
+func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "bench: %v (see bench -help)\n", err)
+		return 2
 	}
 	if err := run(ctx, o); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted: nothing is written")
 		}
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
 	}
+	return 0
 }
 
 // run does what the options say. Files are written last, if nothing failed.
@@ -72,12 +85,8 @@ func (o *options) checkFiles() error {
 	if o.out == "" {
 		return nil
 	}
-	if err := result.CheckDir(o.out); err != nil {
+	if err := errors.Join(checkForeign(o.out), result.CheckDir(o.out)); err != nil {
 		return fmt.Errorf("-out: %w", err)
-	}
-	page := filepath.Join(o.out, "README.md")
-	if b, err := os.ReadFile(page); err == nil && !report.IsPage(b) {
-		return fmt.Errorf("-out: %s is not of a run of this program, which would replace it", page)
 	}
 	if o.readme == "" {
 		return nil
@@ -91,6 +100,30 @@ func (o *options) checkFiles() error {
 	}
 	if err != nil {
 		return fmt.Errorf("-readme: %w", err)
+	}
+	return nil
+}
+
+// checkForeign refuses to replace files that are no run's: a directory is new, empty, or has the page or the
+// results of a run, and no others of these names. Pictures don't say whose they are.
+func checkForeign(dir string) error {
+	if files, _ := os.ReadDir(dir); len(files) == 0 {
+		return nil
+	}
+	name, ours := filepath.Join(dir, "README.md"), false
+	b, page := os.ReadFile(name)
+	if page == nil && !report.IsPage(b) {
+		page = fmt.Errorf("%s is not of a run of this program", name)
+	}
+	_, results := result.Read(filepath.Join(dir, "results.json"))
+	for _, err := range []error{page, results} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a file would be replaced: %w", err)
+		}
+		ours = ours || err == nil
+	}
+	if !ours {
+		return fmt.Errorf("%s has files, and none is a run's README.md or results.json: give a new or empty directory", dir)
 	}
 	return nil
 }

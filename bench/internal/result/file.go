@@ -2,7 +2,9 @@ package result
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,6 +22,9 @@ func Read(name string) (*Results, error) {
 	if r.Format != Format {
 		return nil, fmt.Errorf("%s has format %d: this program reads %d", name, r.Format, Format)
 	}
+	if len(r.Latency)+len(r.Calls)+len(r.Polls)+len(r.Cancels)+len(r.Requests)+len(r.Waste)+len(r.Counts) == 0 {
+		return nil, fmt.Errorf("%s has no measurements", name)
+	}
 	return r, nil
 }
 
@@ -32,7 +37,7 @@ func (r *Results) JSON() ([]byte, error) {
 // Files are to be written together.
 type Files map[string][]byte
 
-// Write writes the files into dir, all or, as far as can be, none: each is written beside its place first. A
+// Write writes the files into dir, which it makes, all or, as far as can be, none: each is written beside its place first. A
 // file has the old content or the new.
 func (f Files) Write(dir string) (err error) {
 	var made []string
@@ -41,6 +46,9 @@ func (f Files) Write(dir string) (err error) {
 			_ = os.Remove(name)
 		}
 	}()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	for name, content := range f {
 		tmp := filepath.Join(dir, "."+name+".new")
 		made = append(made, tmp)
@@ -56,12 +64,12 @@ func (f Files) Write(dir string) (err error) {
 	return nil
 }
 
-// CheckDir makes dir, and says if files can't be written there.
+// CheckDir says if files can't be written into dir, or a dir be made. It leaves nothing behind.
 func CheckDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	f, err := os.CreateTemp(dir, ".writable")
+	if up := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && up != dir {
+		return CheckDir(up)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ package cancel
 //
 //	vacant -> taking   register: a CAS
 //	     -> pending    register: a store, f is written
-//	     -> vacant     Stop: a CAS, without a lock
+//	     -> vacant     Stop, of a place or a registration: a CAS, without a lock unless the token is cancelled
 //	     -> started    Cancel, or register that finds the token cancelled: a CAS under the token's mutex;
 //	                   from here on it is a node like others, on the token's lists
 //	     -> vacant     Free, when it has ended and has been waited for
@@ -90,12 +90,13 @@ func (n *node) stop(gen uint64) bool {
 // t's, has started, or is being registered. It never stops one of a t that shows that it is cancelled.
 func (p *FirstCallback) Stop(t *Token) bool {
 	w := p.n.gen.Load()
-	return phase(w) == vacant || phase(w) == pending && !t.looked() && p.n.stop(w-pending+started)
+	return phase(w) == vacant || phase(w) == pending && !(t.Cancelled() && t.looked()) && p.n.stop(w-pending+started)
 }
 
-// looked reports whether t is cancelled, and returns when Cancel has looked at the first callback.
+// looked reports whether t is cancelled, and returns when Cancel has looked at the first callback. A stale
+// registration may come by here: of t it reads the state alone.
 func (t *Token) looked() bool {
-	if !t.Cancelled() {
+	if t.state.Load()&cancelled == 0 {
 		return false
 	}
 	t.mu.Lock() // Cancel lets go of it behind its look

@@ -213,6 +213,7 @@ func oneFirst(t *testing.T, tok *cancel.Token, p *cancel.FirstCallback, i int, a
 		runtime.Gosched()
 	}
 	for awaits && !tok.Cancelled() {
+		runtime.Gosched()
 	}
 	prevented := i%7 == 0 && r.Stop()
 	seen := !prevented && tok.Cancelled()

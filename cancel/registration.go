@@ -52,7 +52,7 @@ func (r Registration) Stop() bool {
 		return false
 	}
 	if phase(r.gen) == started {
-		return r.n.stop(r.gen)
+		return !r.t.looked() && r.n.stop(r.gen)
 	}
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
@@ -82,7 +82,7 @@ func (r Registration) StopAndWait() bool {
 		return false
 	}
 	t, n := r.t, r.n
-	if phase(r.gen) == started && n.stop(r.gen) {
+	if phase(r.gen) == started && !t.looked() && n.stop(r.gen) {
 		return true
 	}
 	t.mu.Lock()

@@ -1,19 +1,20 @@
 package docs_test
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
-// TestReadme_compiles compiles every Go program of the README as it stands there,
-// as a package inside the module, which an overlay makes up.
+// TestReadme_compiles compiles every Go program of the README as it stands there, in a module that
+// uses this one.
 func TestReadme_compiles(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -27,26 +28,32 @@ func TestReadme_compiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
-	args := []string{"build", "-o", t.TempDir(), "-overlay", filepath.Join(t.TempDir(), "overlay.json")}
-	for i, b := range blocks {
-		src := filepath.Join(t.TempDir(), "main.go")
-		if err := os.WriteFile(src, b[1], 0o644); err != nil {
+	dir := t.TempDir()
+	write := func(name string, data []byte) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		pkg := fmt.Sprintf("docs/readme%d", i)
-		overlay.Replace[filepath.Join(root, pkg, "main.go")] = src
-		args = append(args, "./"+pkg)
 	}
-	data, err := json.Marshal(overlay)
+	for i, b := range blocks {
+		write(fmt.Sprintf("readme%d/main.go", i), b[1])
+	}
+	mod, err := os.ReadFile("../go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(args[4], data, 0o644); err != nil {
+	const path = "github.com/hangup-go/hangup"
+	user := strings.Replace(string(mod), "module "+path, "module user", 1) +
+		"\nrequire " + path + " v0.0.0\nreplace " + path + " => " + root + "\n"
+	write("go.mod", []byte(user))
+	sum, err := os.ReadFile("../go.sum")
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = root
+	write("go.sum", sum)
+	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

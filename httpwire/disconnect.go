@@ -79,7 +79,7 @@ const (
 	BodyAborted    = Kind(wire.BodyAborted)    // the client broke off the request's body
 	Timeout        = Kind(wire.Timeout)        // the transport gave the peer up: keepalive, retransmission, idle timeout
 	ConnectionLost = Kind(wire.ConnectionLost) // the peer is unreachable, or the connection broke in another way
-	WriteFailed    = Kind(wire.WriteFailed)    // writing found that nobody reads any more (EPIPE)
+	WriteFailed    = Kind(wire.WriteFailed)    // a write found the connection broken (EPIPE); by what, the system has told a read, if anybody
 )
 
 // String returns the kind in words, such as "stream reset".

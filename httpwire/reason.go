@@ -89,7 +89,9 @@ func baseReason(base context.Context) (wire.Event, bool) {
 //   - 200 if err is nil;
 //   - 499 (nginx's "client closed request"; not a code of RFC 9110) if the client
 //     has left, or if err matches context.Canceled and nothing else of this list;
-//   - 503 if this end stopped: [ErrServerClosed], [ErrBaseContext];
+//   - 503 if this end stopped, [ErrServerClosed] or [ErrBaseContext], or can't take the work now: an
+//     error with a method Unavailable() bool that says so, as native's ErrPoolFull, ErrPoolClosed
+//     and ErrHandleClosed have;
 //   - 504 if a deadline passed: context.DeadlineExceeded, os.ErrDeadlineExceeded,
 //     [ErrServerDeadline];
 //   - 500 for all other errors.
@@ -103,7 +105,7 @@ func Status(err error) int {
 		return http.StatusOK
 	case errors.Is(err, ErrDisconnected):
 		return statusClientClosedRequest
-	case errors.Is(err, ErrServerClosed), errors.Is(err, http.ErrServerClosed), errors.Is(err, ErrBaseContext):
+	case errors.Is(err, ErrServerClosed), errors.Is(err, http.ErrServerClosed), errors.Is(err, ErrBaseContext), unavailable(err):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusGatewayTimeout
@@ -111,6 +113,11 @@ func Status(err error) int {
 		return statusClientClosedRequest
 	}
 	return http.StatusInternalServerError
+}
+
+func unavailable(err error) bool {
+	var u interface{ Unavailable() bool }
+	return errors.As(err, &u) && u.Unavailable()
 }
 
 const statusClientClosedRequest = 499

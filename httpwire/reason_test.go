@@ -18,6 +18,12 @@ import (
 )
 
 // Status: 499, 503, 504, 500; an error is never a 200.
+// unavailable is an error as those of package native.
+type unavailable bool
+
+func (unavailable) Error() string       { return "pool full" }
+func (u unavailable) Unavailable() bool { return bool(u) }
+
 func TestStatus(t *testing.T) {
 	d := &httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.Timeout, Err: os.ErrDeadlineExceeded}
 	for _, tt := range []struct {
@@ -32,6 +38,10 @@ func TestStatus(t *testing.T) {
 		{httpwire.ErrServerClosed, 503},
 		{http.ErrServerClosed, 503},
 		{fmt.Errorf("query: %w", httpwire.ErrBaseContext), 503},
+		{fmt.Errorf("query: %w", unavailable(true)), 503},
+		{errors.Join(context.Canceled, unavailable(true)), 503},
+		{errors.Join(d, unavailable(true)), 499},
+		{unavailable(false), 500},
 		{httpwire.ErrServerDeadline, 504},
 		{context.DeadlineExceeded, 504},
 		{fmt.Errorf("read: %w", os.ErrDeadlineExceeded), 504},

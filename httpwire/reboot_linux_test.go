@@ -100,7 +100,8 @@ func TestMonitor_ownKeepAlive(t *testing.T) {
 	}
 }
 
-// H2: an unreachable peer is a lost connection where a read or a write says so.
+// H2: an unreachable peer is a lost connection where a read or a write says so. Of a read and a write the
+// system tells it to one; the other, a write, finds the pipe broken, and may be the first to be heard.
 func TestPeerTimeout_unreachable(t *testing.T) {
 	t.Parallel()
 	p := netns.New(t)
@@ -116,7 +117,7 @@ func TestPeerTimeout_unreachable(t *testing.T) {
 		must(t, p.Reject(g.addr))
 		rows = append(rows, func() {
 			t.Run(g.name, func(t *testing.T) {
-				g.visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.ConnectionLost})
+				g.visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.ConnectionLost}, httpwire.WriteFailed)
 			})
 		})
 	}

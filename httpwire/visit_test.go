@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,12 +105,12 @@ func (vs *visits) serve(t testing.TB, v variant, set ...func(*http.Server)) *ser
 }
 
 // gone asserts that the visit was told once, and how, and ends it.
-func (v *visit) gone(t testing.TB, want httpwire.Disconnect) *httpwire.Disconnect {
+func (v *visit) gone(t testing.TB, want httpwire.Disconnect, or ...httpwire.Kind) *httpwire.Disconnect {
 	t.Helper()
 	d := receive(t, v.fired, "OnDisconnect's callback")
 	receive(t, v.begun, "OnDisconnect to return") // the callback may be ahead of it
 	must(t, v.err)
-	if d.Proto != want.Proto || d.Kind != want.Kind || d.HasCode != want.HasCode || d.Code != want.Code {
+	if d.Proto != want.Proto || d.Kind != want.Kind && !slices.Contains(or, d.Kind) || d.HasCode != want.HasCode || d.Code != want.Code {
 		t.Errorf("got %v (%+v), want %+v", d, *d, want)
 	}
 	if !errors.Is(d, httpwire.ErrDisconnected) || d.Time.IsZero() || d.Source == 0 {

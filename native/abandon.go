@@ -136,6 +136,8 @@ func (c *Call) abandoned(ctx context.Context) *Error {
 	defer func() {
 		if !asked {
 			<-c.events
+			c.job.clear()
+			c.recycle()
 		}
 	}()
 	err := &Error{Cause: c.abandon.cause, Err: ErrAbandoned, ctxErr: ctx.Err(), abandoned: true}
@@ -155,20 +157,22 @@ func (s *crew) abandon(c *Call) bool {
 	return true
 }
 
-// reclaim takes what is left of an abandoned call, once, on its worker.
-func (p *Pool) reclaim(c *Call) {
+// reclaim takes what is left of an abandoned call, once, on its worker; the log comes last, as it is
+// foreign code, which may exit.
+func (p *Pool) reclaim(c *Call, o Outcome) {
 	pan := c.panic
 	p.crew.mu.Lock()
+	p.crew.count(o, c.started)
 	p.crew.counts.Reclaimed++
 	if pan != nil {
 		p.crew.counts.LatePanics++
 	}
 	p.crew.mu.Unlock()
+	c.job.clear()
+	c.recycle()
 	if pan != nil {
 		p.logf("native: panic in an abandoned call of %s: %v", p.title(), pan)
 	}
-	c.job.clear()
-	c.recycle()
 }
 
 // logf writes to ErrorLog. A writer that panics has nobody to tell: what it did not write

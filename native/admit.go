@@ -3,7 +3,6 @@ package native
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -42,10 +41,18 @@ type admission struct {
 const shutBit = 1 << 40
 
 type waiter struct {
-	place             *list.Element // in line
-	ready             chan struct{} // closed with one of the two set, under mu
-	granted, expelled bool
+	place *list.Element // in line
+	ready chan struct{} // closed with end set, under mu
+	end   waiterEnd
 }
+
+type waiterEnd int
+
+const (
+	gaveUp waiterEnd = iota // unless somebody sets another
+	granted
+	expelled
+)
 
 // acquire takes a place in p, waiting for it in line. If ctx ends first, the
 // error is that of a call that was not made (N1).
@@ -127,22 +134,28 @@ func (p *Pool) await(ctx context.Context, done <-chan struct{}, w *waiter) error
 	case <-w.ready:
 	case <-done:
 	}
+	switch p.awaited(w, time.Since(start)) {
+	case granted: // perhaps as ctx ended: enter looks, and gives the place back
+		return nil
+	case expelled:
+		return p.closedError()
+	}
+	return notStarted(ctx) // foreign code, with no lock held
+}
+
+// awaited says why w waits no more. One that has not been given a place leaves the line.
+func (p *Pool) awaited(w *waiter, wait time.Duration) waiterEnd {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wait := time.Since(start)
 	p.waited++
 	p.waitSum += wait
 	p.waitMax = max(p.waitMax, wait)
-	switch {
-	case w.granted: // perhaps as ctx ended: enter looks, and gives the place back
-		return nil
-	case w.expelled:
-		return p.closedError()
+	if w.end == gaveUp {
+		p.line.Remove(w.place)
+		p.left++
+		p.leaveLocked()
 	}
-	p.line.Remove(w.place)
-	p.left++
-	p.leaveLocked()
-	return notStarted(ctx)
+	return w.end
 }
 
 // leave undoes an acquire that had to wait.
@@ -180,7 +193,7 @@ func (p *Pool) handOver(n int64) {
 		return
 	}
 	w := p.line.Remove(first).(*waiter)
-	w.granted = true
+	w.end = granted
 	close(w.ready)
 }
 
@@ -203,11 +216,12 @@ func notStarted(ctx context.Context) error {
 var (
 	// ErrPoolFull is matched by the error of a call that found all places of its
 	// pool taken and its queue full. The error's text has the figures.
-	ErrPoolFull = errors.New("native: pool full")
+	// httpwire.Status makes a 503 of it and of the next.
+	ErrPoolFull error = &unavailableError{"native: pool full"}
 
 	// ErrPoolClosed is matched by the error of a call that came after
 	// [Pool.Close], and by the cause of one that Close has cancelled.
-	ErrPoolClosed = errors.New("native: pool closed")
+	ErrPoolClosed error = &unavailableError{"native: pool closed"}
 )
 
 func (p *Pool) closedError() error { return fmt.Errorf("%w: %s", ErrPoolClosed, p.title()) }

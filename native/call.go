@@ -51,13 +51,14 @@ var calls sync.Pool
 func init() {
 	calls.New = func() any {
 		c := &Call{events: make(chan event, 2)}
-		c.kept = cancel.Kept{Value: c, Free: func(any) { c.first.Forget(); calls.Put(c) }}
+		c.kept = cancel.Kept{Value: c, Free: func(any) { calls.Put(c) }}
 		return c
 	}
 }
 
-// Flag returns the word that C reads to learn that the call is cancelled. Its
-// memory is valid until the function has returned, and shared with other calls
+// Flag returns the word that C reads to learn that the call is cancelled: by an atomic load, as
+// hangup_cancelled of hangup.h does, or through a pointer to volatile. A compiler may move
+// a plain read out of the loop, and then C never stops. Its memory is valid until the function has returned, and shared with other calls
 // of the same request: C must not write it.
 //
 // Beside the word is the deadline of the call's context, if it has one:

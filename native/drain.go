@@ -72,7 +72,7 @@ func (p *Pool) expelAll() {
 	p.expelled = true
 	for e := p.line.Front(); e != nil; e = p.line.Front() {
 		w := p.line.Remove(e).(*waiter)
-		w.expelled = true
+		w.end = expelled
 		close(w.ready)
 		p.leaveLocked()
 	}

@@ -16,58 +16,63 @@ func enterShared(ctx context.Context) (*Call, error) {
 	if cancel.Plain(ctx) {
 		return enterOwn(ctx)
 	}
-	if t := cancel.FromContext(ctx); t != nil {
-		if c, err := enterGoverned(t); c != nil || err != nil {
-			return c, err
+	t := cancel.FromContext(ctx)
+	if t != nil {
+		if c := enterGoverned(t); c != nil {
+			return c, nil
 		}
 	}
-	return enterOwn(ctx)
+	return enter(ctx, t, false)
 }
 
 // enterGoverned admits a call that t decides, and uses the Call that t keeps, if no other call of
-// the request does. It returns nil, nil if t is closed. No foreign code runs.
-func enterGoverned(t *cancel.Token) (*Call, error) {
+// the request does. It returns nil if t is closed or cancelled. No foreign code runs.
+func enterGoverned(t *cancel.Token) *Call {
 	place, ok := t.AcquireKept()
 	switch {
 	case !ok:
-		return nil, nil
+		return nil
 	case t.Cancelled():
-		return nil, inVain(t, place != nil)
+		if place != nil {
+			t.ReleaseKept()
+		} else {
+			t.Release()
+		}
+		return nil
 	case place == nil:
 		c := calls.Get().(*Call)
 		c.tok = t
-		return c, nil
+		return c
 	case *place == nil:
 		*place = &calls.Get().(*Call).kept
 	}
 	c := (*place).Value.(*Call)
 	c.tok, c.lender = t, t
-	return c, nil
+	return c
 }
 
-// enterApart admits a call that has a token of its own, beside that of the request, and so
-// can be cancelled alone.
-func enterApart(ctx context.Context, t *cancel.Token) (*Call, error) {
+// enter admits a call under ctx, which t governs if it is not nil: with a token of its own, beside
+// the request's, if it is to be cancelled alone.
+func enter(ctx context.Context, t *cancel.Token, own bool) (*Call, error) {
 	if t == nil || !t.Acquire() {
 		return enterOwn(ctx)
 	}
 	if t.Cancelled() {
-		return nil, inVain(t, false)
+		return nil, inVain(t)
 	}
 	c := calls.Get().(*Call)
-	c.own = followerOf(c)
-	c.tok = &c.own.own
-	c.own.link(ctx, t)
+	c.tok = t
+	if own {
+		c.own = followerOf(c)
+		c.tok = &c.own.own
+		c.own.link(ctx, t)
+	}
 	return c, nil
 }
 
-// inVain ends the borrow of a call that is not made, as t is cancelled.
-func inVain(t *cancel.Token, lent bool) error {
-	if lent {
-		defer t.ReleaseKept()
-	} else {
-		defer t.Release()
-	}
+// inVain ends the borrow of a call that is not made, as t is cancelled. The cause's own Is may run.
+func inVain(t *cancel.Token) error {
+	defer t.Release()
 	return &Error{Cause: t.Cause(), ctxErr: t.Err()}
 }
 
@@ -280,6 +285,7 @@ func (c *Call) recycleBare() {
 func (c *Call) endLoan() {
 	t := c.lender
 	c.lender, c.started = nil, 0
+	c.first.Forget()
 	t.ReleaseKept()
 }
 

@@ -53,4 +53,11 @@ func (e *Error) Is(target error) bool {
 	return target == context.Canceled && !errors.Is(e.Cause, context.DeadlineExceeded)
 }
 
+// An unavailableError is about this end, not about the request: who asks again later may get an
+// answer. httpwire, which does not know this package, asks by the method.
+type unavailableError struct{ text string }
+
+func (e *unavailableError) Error() string     { return e.text }
+func (e *unavailableError) Unavailable() bool { return true }
+
 var errNoCgo = fmt.Errorf("native: built without cgo: %w", errors.ErrUnsupported)

@@ -34,3 +34,9 @@ func SetTimerPatience(d time.Duration) (reset func()) {
 
 // Traces returns how many contexts of WithTrace are left.
 func Traces() int64 { return traces.Load() }
+
+// StandardLoad is the default pool's load.
+func StandardLoad() int64 {
+	load, _ := PoolState(&standard)
+	return load
+}

@@ -147,7 +147,11 @@ func (f *follower) quit() bool {
 	if w&(active|armed) != active || !f.word.CompareAndSwap(w, w&^active) {
 		return false
 	}
-	f.ctx, f.from = nil, nil // its token is live: only fire and a parent cancel that
+	if f.own.Cancelled() { // by whoever made the call: a stream whose loop has ended
+		f.renew()
+	} else {
+		f.ctx, f.from = nil, nil
+	}
 	return true
 }
 

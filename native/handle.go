@@ -2,14 +2,14 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 )
 
 // ErrHandleClosed is matched by the error of using a [Handle] that has been closed.
-var ErrHandleClosed = errors.New("native: handle closed")
+// httpwire.Status makes a 503 of it.
+var ErrHandleClosed error = &unavailableError{"native: handle closed"}
 
 // A Handle is a native object shared by calls: a model, a database connection, a
 // solver. Calls hold it by lease, and it is freed once it is closed and no lease is

@@ -27,11 +27,11 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 
 func (c *Call) leaveInline() {
 	if t := c.lender; t != nil && c.bare() {
-		c.tok, c.lender, c.record, c.how, c.started = nil, nil, nil, NotStarted, 0
-		t.ReleaseKept()
+		c.tok, c.record, c.how = nil, nil, NotStarted
+		c.endLoan()
 		return
 	}
-	if c.leaveBare() {
+	if c.lender == nil && c.leaveBare() { // a lent one that was not bare may be so by now
 		c.recycleBare()
 		return
 	}

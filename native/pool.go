@@ -92,18 +92,13 @@ func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
 		return nil, err
 	}
 	r := admitted(ctx)
-	switch own = own || p != &standard; {
-	case !own && t != nil:
-		c, err = enterGoverned(t)
-	case !own && cancel.Plain(ctx):
-		c, err = enterOwn(ctx)
+	if p == &standard && !own && t != nil {
+		c = enterGoverned(t)
 	}
-	if c == nil && err == nil {
-		c, err = p.enterGuarded(ctx, t, own)
-	}
-	if err != nil {
-		p.release()
-		return nil, err
+	if c == nil {
+		if c, err = p.enterGuarded(ctx, t, own || p != &standard); err != nil {
+			return nil, err
+		}
 	}
 	c.record = r
 	if p != &standard {
@@ -112,19 +107,13 @@ func (p *Pool) enter(ctx context.Context, own bool) (c *Call, err error) {
 	return c, nil
 }
 
-// enterGuarded gives the place back if ctx panics, as it is foreign.
+// enterGuarded gives the place back if there is no call: an error, or a panic of ctx or of its
+// cause, which are foreign.
 func (p *Pool) enterGuarded(ctx context.Context, t *cancel.Token, own bool) (c *Call, err error) {
-	returned := false
 	defer func() {
-		if !returned {
+		if c == nil {
 			p.release()
 		}
 	}()
-	if own {
-		c, err = enterApart(ctx, t)
-	} else {
-		c, err = enterOwn(ctx)
-	}
-	returned = true
-	return c, err
+	return enter(ctx, t, own)
 }

@@ -211,6 +211,9 @@ func TestHandle_leaseOrClosed(t *testing.T) {
 // TestPool_hidden: a worker of a pool that can be closed shows its call no longer than the call
 // has its token: Close would cancel the next call's.
 func TestPool_hidden(t *testing.T) {
+	if !supported {
+		t.Skip("no call without cgo")
+	}
 	var p Pool
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

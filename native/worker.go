@@ -67,6 +67,13 @@ func (s *crew) finish(w *worker, o Outcome, callbacks int) {
 	s.mu.Unlock()
 }
 
+// back takes the worker of a call back that has been counted.
+func (s *crew) back(w *worker) {
+	s.mu.Lock()
+	s.put(w)
+	s.mu.Unlock()
+}
+
 func (s *crew) count(o Outcome, callbacks int) {
 	s.finished[o]++
 	s.counts.Callbacks += uint64(callbacks)
@@ -202,13 +209,14 @@ func (w *worker) free(o Outcome, callbacks int) {
 // reclaim ends an abandoned call. A panic is logged, and the writer of the log is foreign
 // code too.
 func (w *worker) reclaim(c *Call, o Outcome) {
-	exits, exited, callbacks := true, c.goexit, c.started
+	exits, exited := true, c.goexit
 	defer func() {
 		if exits && !exited {
 			go w.loop()
 		}
-		w.free(o, callbacks)
+		w.pool.crew.back(w)
+		w.pool.release()
 	}()
-	w.pool.reclaim(c)
+	w.pool.reclaim(c, o)
 	exits = false
 }

@@ -199,8 +199,12 @@ func answer(w http.ResponseWriter, n int) error {
 	return errors.Join(err, http.NewResponseController(w).Flush())
 }
 
-// kinds are the right ones: of two frames, the first seen names the kind.
+// kinds are the right ones: of two frames, the first seen names the kind. Who aborts a request that
+// may not have been read sends the second right behind the first, see depart.
 func (x *departure) kinds() []httpwire.Kind {
+	if x.manner == byAbort && x.moment == inRequest {
+		return []httpwire.Kind{httpwire.BodyAborted, httpwire.StreamReset}
+	}
 	return [][]httpwire.Kind{
 		byStop:  {httpwire.StreamReset},
 		byAbort: {httpwire.BodyAborted},
@@ -306,7 +310,7 @@ func (y *departures) depart(s *server, c *client, name string) *departure {
 		recv(y.t, x.ended, "the handler's return")
 	}
 	if x.manner != byStop && x.manner != byBoth {
-		str.CancelRead(0x100) // for the stream's sake: the handler has returned, or never ran
+		str.CancelRead(quic.StreamErrorCode(x.code)) // for the stream's sake: the handler has returned, or may not run
 	}
 	str.CancelWrite(0x100)
 	return x

@@ -67,7 +67,7 @@ const pilots = 20
 // of a regular poll equally often.
 func Cancel(ctx context.Context, c Call) (Delays, error) {
 	if c.Run == nil {
-		panic("measure: Call.Run is nil")
+		return Delays{}, errors.New("measure: Call.Run is nil")
 	}
 	c.N, c.After, c.Patience = or(c.N, 200), or(c.After, 5*time.Millisecond), or(c.Patience, time.Minute)
 	first, err := c.times(ctx, spread(pilots, time.Millisecond))

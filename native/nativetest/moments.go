@@ -12,7 +12,8 @@ import (
 const (
 	ignored = "the call did not return within %v of the cancel:\n" +
 		"\tnothing that it computes or waits for looks at the cancel. What it needs depends on how the C code\n" +
-		"\tblocks: see package native, and its Call.AbandonAfter for code that can't be stopped"
+		"\tblocks: see package native, and its Call.AbandonAfter for code that can't be stopped. If it reads the flag in a\n" +
+		"\tloop, a plain read may have been moved out of that: read it atomically, as native/hangup.h does"
 	lostStart = "the call did not return within %v, though its context was done before it started:\n" +
 		"\tnative.Do does not make such a call; what else is there in Run?"
 	lostEarly = "a cancel before entry was lost: the call did not return within %v of it, though it does when it is inside:\n" +

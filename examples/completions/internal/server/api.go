@@ -117,7 +117,7 @@ func errorOf(err error) *apiError {
 	switch {
 	case errors.Is(err, httpwire.ErrDisconnected):
 		e.status = serve.StatusClientLeft
-	case errors.As(err, &stopped), errors.Is(err, native.ErrPoolFull), errors.Is(err, native.ErrPoolClosed):
+	case errors.As(err, &stopped), httpwire.Status(err) == http.StatusServiceUnavailable:
 		e.status = http.StatusServiceUnavailable
 	}
 	return e

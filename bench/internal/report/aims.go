@@ -113,7 +113,7 @@ func (a aim) verdict(r *result.Results) (limit, got string) {
 	return limit, got
 }
 
-// aimTable is for the README.
+// aimTable is for the directory of results.
 func aimTable(b *bytes.Buffer, r *result.Results) {
 	b.WriteString("\n| Aimed at | | measured |\n| --- | --- | --- |\n")
 	for _, a := range aims {

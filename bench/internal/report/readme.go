@@ -39,8 +39,8 @@ func excerpt(b *bytes.Buffer, r *result.Results) {
 	latencyTable(b, r, "bench/results/")
 	missedLine(b, r)
 	wayLine(b, r)
+	callTable(b, r)
 	requestTable(b, r)
-	aimTable(b, r)
 }
 
 func machineLine(b *bytes.Buffer, r *result.Results) {

@@ -10,12 +10,6 @@ import (
 // enterShared admits a call under ctx that needs no token of its own. The error is for a
 // ctx that is done: the call is not to be made (N1).
 func enterShared(ctx context.Context) (*Call, error) {
-	if !supported {
-		return nil, errNoCgo
-	}
-	if cancel.Plain(ctx) {
-		return enterOwn(ctx)
-	}
 	t := cancel.FromContext(ctx)
 	if t != nil {
 		if c := enterGoverned(t); c != nil {
@@ -28,7 +22,20 @@ func enterShared(ctx context.Context) (*Call, error) {
 // enterGoverned admits a call that t decides, and uses the Call that t keeps, if no other call of
 // the request does. It returns nil if t is closed or cancelled. No foreign code runs.
 func enterGoverned(t *cancel.Token) *Call {
+	if !supported {
+		return nil
+	}
 	place, ok := t.AcquireKept()
+	if place != nil && *place != nil && !t.Cancelled() {
+		c := (*place).Value.(*Call)
+		c.tok, c.lender = t, t
+		return c
+	}
+	return enterGovernedFirst(t, place, ok)
+}
+
+// enterGovernedFirst is the rest of it: the request has no Call yet, or another call has it.
+func enterGovernedFirst(t *cancel.Token, place **cancel.Kept, ok bool) *Call {
 	switch {
 	case !ok:
 		return nil
@@ -54,6 +61,9 @@ func enterGoverned(t *cancel.Token) *Call {
 // enter admits a call under ctx, which t governs if it is not nil: with a token of its own, beside
 // the request's, if it is to be cancelled alone.
 func enter(ctx context.Context, t *cancel.Token, own bool) (*Call, error) {
+	if !supported {
+		return nil, errNoCgo
+	}
 	if t == nil || !t.Acquire() {
 		return enterOwn(ctx)
 	}
@@ -78,6 +88,9 @@ func inVain(t *cancel.Token) error {
 
 // enterOwn admits a call whose context has no token of ours, or a closed one.
 func enterOwn(ctx context.Context) (*Call, error) {
+	if !supported {
+		return nil, errNoCgo
+	}
 	if ctx.Err() != nil {
 		return nil, notStarted(ctx)
 	}

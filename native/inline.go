@@ -1,6 +1,10 @@
 package native
 
-import "context"
+import (
+	"context"
+
+	"github.com/hangup-go/hangup/cancel"
+)
 
 // Inline calls fn on the caller's goroutine, as [Do] does on another: the same
 // guarantees at a fraction of the cost, for calls that take microseconds and for
@@ -12,7 +16,13 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 			return inlineTraced(r, fn)
 		}
 	}
-	c, err := enterShared(ctx)
+	var c *Call // as enterShared does, without the call in between, which is 3 % of a raw call
+	var err error
+	if t := cancel.FromContext(ctx); t == nil {
+		c, err = enterOwn(ctx)
+	} else if c = enterGoverned(t); c == nil {
+		c, err = enter(ctx, t, false)
+	}
 	if err != nil {
 		var zero T
 		return zero, err
@@ -27,11 +37,14 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 
 func (c *Call) leaveInline() {
 	if t := c.lender; t != nil && c.bare() {
-		c.tok, c.record, c.how = nil, nil, NotStarted
-		c.endLoan()
+		c.first.Forget()
+		c.tok, c.lender, c.record, c.how = nil, nil, nil, NotStarted
+		t.ReleaseKept()
 		return
 	}
-	if c.lender == nil && c.leaveBare() { // a lent one that was not bare may be so by now
+	if f := c.own; f != nil && c.bare() && f.quit() {
+		f.own.ForgetFirst()
+		c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
 		c.recycleBare()
 		return
 	}

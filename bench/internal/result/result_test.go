@@ -3,6 +3,8 @@ package result
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -86,5 +88,24 @@ func TestMedianOf(t *testing.T) {
 	}
 	if got := MedianOf(nil); got != (Ratio{}) {
 		t.Errorf("of nothing: %v", got)
+	}
+}
+
+// A machine whose processors are all taken is busy.
+func TestBusy(t *testing.T) {
+	var over atomic.Bool
+	defer over.Store(true)
+	for range runtime.NumCPU() {
+		go func() {
+			for !over.Load() {
+			}
+		}()
+	}
+	m := Machine{BusyBefore: busyFor(300 * time.Millisecond)}
+	if m.BusyBefore < 0.8 || m.BusyBefore > 1 || !m.Busy() {
+		t.Errorf("with every processor taken, %.2f of them are", m.BusyBefore)
+	}
+	if (Machine{}).Busy() {
+		t.Error("an idle machine is busy")
 	}
 }

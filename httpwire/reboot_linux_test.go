@@ -100,8 +100,9 @@ func TestMonitor_ownKeepAlive(t *testing.T) {
 	}
 }
 
-// H2: an unreachable peer is a lost connection where a read or a write says so. Of a read and a write the
-// system tells it to one; the other, a write, finds the pipe broken, and may be the first to be heard.
+// H2: an unreachable peer is a lost connection where a read or a write says so. Of a read and a write at the
+// same time the system tells it to one. The other may be the first to be heard: a write that finds the pipe broken, or
+// a read that finds the input ended on a socket which has timed out.
 func TestPeerTimeout_unreachable(t *testing.T) {
 	t.Parallel()
 	p := netns.New(t)
@@ -117,7 +118,7 @@ func TestPeerTimeout_unreachable(t *testing.T) {
 		must(t, p.Reject(g.addr))
 		rows = append(rows, func() {
 			t.Run(g.name, func(t *testing.T) {
-				g.visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.ConnectionLost}, httpwire.WriteFailed)
+				g.visit.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP2, Kind: httpwire.ConnectionLost}, httpwire.WriteFailed, httpwire.Timeout)
 			})
 		})
 	}

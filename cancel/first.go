@@ -100,7 +100,7 @@ func (t *Token) looked() bool {
 		return false
 	}
 	t.mu.Lock() // Cancel lets go of it behind its look
-	t.mu.Unlock()
+	defer t.mu.Unlock()
 	return true
 }
 

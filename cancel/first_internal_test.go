@@ -23,8 +23,10 @@ func TestFirstCallback_awaitsLook(t *testing.T) {
 		}
 		n := tok.startFirst()
 		tok.mu.Unlock()
-		if <-stopped || <-stopped || n == nil {
-			t.Fatal("the callback was stopped, though its token was cancelled before")
+		for range 2 {
+			if <-stopped || n == nil {
+				t.Fatal("the callback was stopped, though its token was cancelled before")
+			}
 		}
 		n.run(&tok, tok.cause)
 	}

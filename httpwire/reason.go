@@ -89,8 +89,8 @@ func baseReason(base context.Context) (wire.Event, bool) {
 //   - 200 if err is nil;
 //   - 499 (nginx's "client closed request"; not a code of RFC 9110) if the client
 //     has left, or if err matches context.Canceled and nothing else of this list;
-//   - 503 if this end stopped, [ErrServerClosed] or [ErrBaseContext], or can't take the work now: an
-//     error with a method Unavailable() bool that says so, as native's ErrPoolFull, ErrPoolClosed
+//   - 503 if this end stopped, [ErrServerClosed] or [ErrBaseContext], or can't take the work now: the
+//     first error with a method Unavailable() bool says so, as native's ErrPoolFull, ErrPoolClosed
 //     and ErrHandleClosed have;
 //   - 504 if a deadline passed: context.DeadlineExceeded, os.ErrDeadlineExceeded,
 //     [ErrServerDeadline];

@@ -160,16 +160,16 @@ func (s *crew) abandon(c *Call) bool {
 // reclaim takes what is left of an abandoned call, once, on its worker; the log comes last, as it is
 // foreign code, which may exit.
 func (p *Pool) reclaim(c *Call, o Outcome) {
-	pan := c.panic
+	pan, callbacks := c.panic, c.started
+	c.job.clear()
+	c.recycle() // before the counts: who has seen them finds nothing of the call
 	p.crew.mu.Lock()
-	p.crew.count(o, c.started)
+	p.crew.count(o, callbacks)
 	p.crew.counts.Reclaimed++
 	if pan != nil {
 		p.crew.counts.LatePanics++
 	}
 	p.crew.mu.Unlock()
-	c.job.clear()
-	c.recycle()
 	if pan != nil {
 		p.logf("native: panic in an abandoned call of %s: %v", p.title(), pan)
 	}

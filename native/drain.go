@@ -47,7 +47,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	if e := p.report(); len(e.Calls) > 0 {
 		return e
 	}
-	<-drained // nothing but our own code is left
+	<-drained // what is left has its function behind it, or is not at it yet
 	return nil
 }
 

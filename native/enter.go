@@ -20,7 +20,8 @@ func enterShared(ctx context.Context) (*Call, error) {
 }
 
 // enterGoverned admits a call that t decides, and uses the Call that t keeps, if no other call of
-// the request does. It returns nil if t is closed or cancelled. No foreign code runs.
+// the request does. It returns nil if t is closed or cancelled. No foreign code runs but t's setter, which
+// must not panic.
 func enterGoverned(t *cancel.Token) *Call {
 	if !supported {
 		return nil
@@ -106,7 +107,7 @@ func enterOwn(ctx context.Context) (*Call, error) {
 func (c *Call) bare() bool { return c.first.Stop(c.tok) && !c.more.Load() }
 
 // leaveBare is leave of a call that has nothing beside its token, as most, and reports whether it
-// was one. No foreign code runs.
+// was one. No foreign code runs but the token's setter.
 func (c *Call) leaveBare() bool {
 	if !c.bare() {
 		return false

@@ -52,8 +52,12 @@ const (
 func newFollower() *follower {
 	f := &follower{fired: make(chan struct{}, 1)}
 	f.fire = func() {
-		f.own.Cancel(f.cause())
-		f.fired <- struct{}{}
+		var cause error
+		defer func() { // a foreign context may exit
+			f.own.Cancel(cause)
+			f.fired <- struct{}{}
+		}()
+		cause = f.cause()
 	}
 	return f
 }

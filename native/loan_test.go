@@ -178,6 +178,29 @@ func TestAbandonAfter_exitingLog(t *testing.T) {
 	returned(t, tok)
 }
 
+// N9: a function that exits, and panics on its way out, ends its worker's goroutine and not the worker.
+func TestDo_panicInGoexit(t *testing.T) {
+	for range 3 {
+		over := make(chan any)
+		go func() {
+			defer func() { over <- recover() }()
+			native.Do(t.Context(), func(*native.Call) (int, error) {
+				defer panic(errGone)
+				runtime.Goexit()
+				return 0, nil
+			})
+		}()
+		if err, _ := within(t, "the panic", over).(error); !errors.Is(err, errGone) {
+			t.Errorf("panic %v", err)
+		}
+		next := make(chan error)
+		go func() { _, err := native.Do(t.Context(), succeed); next <- err }()
+		if err := within(t, "the next call", next); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What a call's first callback holds is not kept until its request ends.
 func TestOnCancel_forgotten(t *testing.T) {
 	tok := new(cancel.Token)

@@ -114,12 +114,21 @@ func (s *crew) end(w *worker) {
 	w.in <- nil // its place is free: this never waits
 }
 
+// loop makes calls until w is ended. A function may end the goroutine by runtime.Goexit, even where a panic of
+// its defers looks like the end of that to recover: then the worker goes on with another.
 func (w *worker) loop() {
+	ended := false
+	defer func() {
+		if !ended {
+			go w.loop()
+		}
+	}()
 	unlabel()
 	for c := <-w.in; c != nil; c = <-w.in {
 		w.serve(c)
 		unlabel()
 	}
+	ended = true
 }
 
 // serve makes one call and tells its caller. Whatever fn does, panic or
@@ -136,7 +145,6 @@ func (w *worker) serve(c *Call) {
 				c.panic = cancel.Recovered(v)
 			} else {
 				c.goexit = true
-				go w.loop() // this goroutine ends; the worker goes on
 			}
 		}
 		w.finish(c)
@@ -150,7 +158,7 @@ func (w *worker) serve(c *Call) {
 }
 
 // finishBare is finish of a call in the default pool that has not failed and has nothing beside its
-// token, and reports whether it was one. No foreign code runs, so nothing needs a defer.
+// token, and reports whether it was one. No foreign code runs but the token's setter, which must not panic.
 func (w *worker) finishBare(c *Call) bool {
 	if w.pool != &standard || c.job.failed() {
 		return false
@@ -176,9 +184,8 @@ func (w *worker) finish(c *Call) {
 		}
 		if v := recover(); v != nil {
 			c.panic = first(c.panic, cancel.Recovered(v))
-		} else if !c.goexit { // else serve has done so
+		} else {
 			c.goexit = true
-			go w.loop()
 		}
 	}()
 	defer func() { // the context may panic or exit in ended: what runs is joined all the same
@@ -209,14 +216,9 @@ func (w *worker) free(o Outcome, callbacks int) {
 // reclaim ends an abandoned call. A panic is logged, and the writer of the log is foreign
 // code too.
 func (w *worker) reclaim(c *Call, o Outcome) {
-	exits, exited := true, c.goexit
 	defer func() {
-		if exits && !exited {
-			go w.loop()
-		}
 		w.pool.crew.back(w)
 		w.pool.release()
 	}()
 	w.pool.reclaim(c, o)
-	exits = false
 }

@@ -3,11 +3,11 @@ package httpwire_test
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/hangup-go/hangup/httpwire"
+	"github.com/hangup-go/hangup/httpwire/internal/memtest"
 )
 
 // around has a handler of its own around h, as a program has that wraps srv.Handler after Configure.
@@ -109,13 +109,6 @@ func TestHandler_bytes(t *testing.T) {
 }
 
 func bytesPerRun(f func()) float64 {
-	const runs = 2000
-	f()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range runs {
-		f()
-	}
-	runtime.ReadMemStats(&after)
-	return float64(after.TotalAlloc-before.TotalAlloc) / runs
+	_, n := memtest.PerRun(2000, f)
+	return n
 }

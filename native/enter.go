@@ -7,18 +7,6 @@ import (
 	"github.com/hangup-go/hangup/cancel"
 )
 
-// enterShared admits a call under ctx that needs no token of its own. The error is for a
-// ctx that is done: the call is not to be made (N1).
-func enterShared(ctx context.Context) (*Call, error) {
-	t := cancel.FromContext(ctx)
-	if t != nil {
-		if c := enterGoverned(t); c != nil {
-			return c, nil
-		}
-	}
-	return enter(ctx, t, false)
-}
-
 // enterGoverned admits a call that t decides, and uses the Call that t keeps, if no other call of
 // the request does. It returns nil if t is closed or cancelled. No foreign code runs but t's setter, which
 // must not panic.
@@ -60,7 +48,8 @@ func enterGovernedFirst(t *cancel.Token, place **cancel.Kept, ok bool) *Call {
 }
 
 // enter admits a call under ctx, which t governs if it is not nil: with a token of its own, beside
-// the request's, if it is to be cancelled alone.
+// the request's, if it is to be cancelled alone. The error is for a ctx that is done: the call is not
+// to be made (N1).
 func enter(ctx context.Context, t *cancel.Token, own bool) (*Call, error) {
 	if !supported {
 		return nil, errNoCgo
@@ -123,9 +112,12 @@ func (c *Call) leaveBare() bool {
 	default:
 		f.own.ForgetFirst()
 	}
-	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
+	c.clear()
 	return true
 }
+
+// clear takes from the Call what every call has.
+func (c *Call) clear() { c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted }
 
 // leave ends the call once its function has returned, on the same goroutine:
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
@@ -143,7 +135,7 @@ func (c *Call) part() (p *cancel.PanicError) {
 	if f != nil {
 		f.own.ForgetFirst() // it is this Call's, and would keep it
 	}
-	c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
+	c.clear()
 	switch {
 	case f == nil:
 		if c.lender == nil { // else the borrow ends with the loan: see recycle

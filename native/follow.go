@@ -77,14 +77,12 @@ func (f *follower) cause() (err error) {
 // Only contexts of the standard library are left to the armer. A foreign one's
 // methods may block or panic: that is for the caller to bear.
 func (f *follower) start(ctx context.Context) {
-	std := ctx
-	if !cancel.Plain(ctx) {
-		if std = cancel.Standard(ctx); std == nil {
-			if ctx.Done() != nil {
-				f.startForeign(ctx)
-			}
-			return
+	std := cancel.Standard(ctx)
+	if std == nil {
+		if ctx.Done() != nil {
+			f.startForeign(ctx)
 		}
+		return
 	}
 	f.ctx, f.from = std, ctx
 	f.word.Store(f.word.Load() + generation | active)

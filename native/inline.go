@@ -16,8 +16,8 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 			return inlineTraced(r, fn)
 		}
 	}
-	var c *Call // as enterShared does, without the call in between, which is 3 % of a raw call
-	var err error
+	var c *Call
+	var err error // of enter, which the others save where they serve
 	if t := cancel.FromContext(ctx); t == nil {
 		c, err = enterOwn(ctx)
 	} else if c = enterGoverned(t); c == nil {
@@ -36,15 +36,17 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 }
 
 func (c *Call) leaveInline() {
+	// The first two are leaveBare and recycle, without the calls in between: 4 to 8 % of a raw call each.
 	if t := c.lender; t != nil && c.bare() {
 		c.first.Forget()
-		c.tok, c.lender, c.record, c.how = nil, nil, nil, NotStarted
+		c.lender = nil
+		c.clear()
 		t.ReleaseKept()
 		return
 	}
 	if f := c.own; f != nil && c.bare() && f.quit() {
 		f.own.ForgetFirst()
-		c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted
+		c.clear()
 		c.recycleBare()
 		return
 	}

@@ -148,14 +148,10 @@ func TestAbandonAfter_evilContext(t *testing.T) {
 	returned(t, tok)
 }
 
-type exitWriter struct{}
-
-func (exitWriter) Write([]byte) (int, error) { runtime.Goexit(); return 0, nil }
-
 // N6: an abandoned call that panics gives all back, also where the log exits.
 func TestAbandonAfter_exitingLog(t *testing.T) {
 	defer log.SetOutput(log.Writer())
-	log.SetOutput(exitWriter{})
+	log.SetOutput(foreignWriter(runtime.Goexit))
 	tok := new(cancel.Token)
 	before := native.ReadStats()
 	load := native.StandardLoad()
@@ -231,15 +227,6 @@ func TestOnCancel_forgotten(t *testing.T) {
 	runtime.KeepAlive(tok)
 }
 
-// A nosyContext asks for its pool's figures when it is asked for its error.
-type nosyContext struct {
-	context.Context
-	p *native.Pool
-}
-
-func (c *nosyContext) Err() error    { c.p.Stats(); return c.Context.Err() }
-func (c *nosyContext) Value(any) any { return nil }
-
 // A context is asked with no lock of the pool's held.
 func TestPool_nosyContext(t *testing.T) {
 	p := &native.Pool{Size: 1}
@@ -252,7 +239,8 @@ func TestPool_nosyContext(t *testing.T) {
 	<-inside
 	base, stop := context.WithCancel(t.Context())
 	go func() {
-		_, err := native.DoIn(&nosyContext{base, p}, p, succeed)
+		nosy := foreignContext{Context: base, cause: func() error { p.Stats(); return base.Err() }}
+		_, err := native.DoIn(nosy, p, succeed)
 		over <- err
 	}()
 	eventually(t, "the second call to wait", func() bool { return p.Stats().Queued == 1 })

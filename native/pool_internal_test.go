@@ -207,26 +207,3 @@ func TestHandle_leaseOrClosed(t *testing.T) {
 	}
 	t.Logf("%d of %d leased", leased, n)
 }
-
-// TestPool_hidden: a worker of a pool that can be closed shows its call no longer than the call
-// has its token: Close would cancel the next call's.
-func TestPool_hidden(t *testing.T) {
-	if !supported {
-		t.Skip("no call without cgo")
-	}
-	var p Pool
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	if _, err := DoIn(ctx, &p, func(*Call) (int, error) { return 0, nil }); err != nil {
-		t.Fatal(err)
-	}
-	p.crew.mu.Lock()
-	defer p.crew.mu.Unlock()
-	for w := range p.crew.all {
-		w.mu.Lock()
-		if w.cur != nil {
-			t.Error("the worker still shows a call that has returned")
-		}
-		w.mu.Unlock()
-	}
-}

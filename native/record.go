@@ -6,6 +6,8 @@ import (
 	rtrace "runtime/trace"
 	"sync"
 	"time"
+
+	"github.com/hangup-go/hangup/cancel"
 )
 
 // A record makes the receipt of one traced call. It is the call's context: what is asked for
@@ -74,7 +76,7 @@ func inlineTraced[T any](r *record, fn func(*Call) (T, error)) (v T, err error) 
 }
 
 func inlineRecorded[T any](r *record, fn func(*Call) (T, error)) (v T, err error) {
-	c, err := enterShared(r)
+	c, err := enter(r, cancel.FromContext(r), false)
 	if err != nil {
 		return v, err
 	}

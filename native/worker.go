@@ -40,16 +40,15 @@ const trimEvery = 5 * time.Second
 
 func (s *crew) get(p *Pool) *worker {
 	s.mu.Lock()
+	s.counts.Started++
 	if n := len(s.idle); n > 0 {
 		w := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.low = min(s.low, n-1)
-		s.counts.Started++
 		s.mu.Unlock()
 		return w
 	}
 	defer s.mu.Unlock()
-	s.counts.Started++
 	w := &worker{in: make(chan *Call, 1), pool: p}
 	if s.all == nil {
 		s.all = make(map[*worker]struct{})

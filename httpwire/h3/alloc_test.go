@@ -7,10 +7,10 @@ package h3_test
 import (
 	"log/slog"
 	"net/http"
-	"runtime"
 	"testing"
 
 	"github.com/hangup-go/hangup/httpwire/h3"
+	"github.com/hangup-go/hangup/httpwire/internal/memtest"
 	"github.com/quic-go/quic-go/http3"
 )
 
@@ -52,7 +52,7 @@ func TestHandler_allocations(t *testing.T) {
 	}
 	for run := range 10 {
 		for i := range rows {
-			if n := allocs(rows[i].once); run == 0 || n < rows[i].n {
+			if n, _ := memtest.PerRun(200, rows[i].once); run == 0 || n < rows[i].n {
 				rows[i].n = n
 			}
 		}
@@ -63,16 +63,4 @@ func TestHandler_allocations(t *testing.T) {
 			t.Errorf("%s: %.2f allocations per request, plain %.2f: want at most 2 more", row.name, row.n, rows[0].n)
 		}
 	}
-}
-
-func allocs(f func()) float64 {
-	const runs = 200
-	f()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range runs {
-		f()
-	}
-	runtime.ReadMemStats(&after)
-	return float64(after.Mallocs-before.Mallocs) / runs
 }

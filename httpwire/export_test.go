@@ -1,6 +1,7 @@
 package httpwire
 
 import (
+	"net"
 	"net/http"
 	"unsafe"
 
@@ -79,3 +80,9 @@ func KnowsTLSClosing() bool { return activeCall.Load() >= 0 }
 
 // KnowsTLSErrors reports whether the errors that end a tls.Conn can be read.
 func KnowsTLSErrors() bool { return tlsInput.known && tlsOutput.known }
+
+// Evidence is what c, accepted by a wrapped listener, knows of its end.
+func Evidence(c net.Conn) (Kind, error) {
+	ev, _ := c.(*conn).tcp.evidence()
+	return Kind(ev.Kind), ev.Err
+}

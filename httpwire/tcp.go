@@ -238,16 +238,20 @@ func isDeadline(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// sharpen tells an end of input from a connection that broke, by a reset or because
-// the system gave the peer up: the first system call gets that error, and if it was
-// a write, a read on another goroutine gets EOF, and may be here first.
+// sharpen tells an end of input and a broken pipe from what came before: a reset, or that
+// the system gave the peer up. The first system call gets that error. If it was a write, a
+// read on another goroutine gets EOF, and if it was a read, a write gets EPIPE, and either
+// may be here first. A reset that came behind a FIN is EPIPE by itself (tcp_reset in
+// net/ipv4/tcp_input.c), so that of a broken pipe only the timeout is told.
 func (t *tcp) sharpen(ev wire.Event) wire.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ev.Kind == wire.Closed && t.raw != nil && !t.writeShut && !t.closed {
-		if st, ok := stateEvidence(t.raw); ok && st.Kind != wire.Closed {
-			ev.Kind, ev.Err = st.Kind, st.Err
-		}
+	if t.raw == nil || t.writeShut || t.closed || ev.Kind != wire.Closed && ev.Kind != wire.WriteFailed {
+		return ev
+	}
+	st, ok := stateEvidence(t.raw)
+	if ok && (st.Kind == wire.Timeout || ev.Kind == wire.Closed && st.Kind != wire.Closed) {
+		ev.Kind, ev.Err = st.Kind, st.Err
 	}
 	return ev
 }

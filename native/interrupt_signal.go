@@ -72,10 +72,11 @@ func (i *interruptSignal) choose(sig int) error {
 }
 
 func install(sig int) error {
-	if sig > 0 && signal.Ignored(syscall.Signal(sig)) {
+	realTime := sig >= defaultSignal() // else installHandler says that it is none
+	if realTime && signal.Ignored(syscall.Signal(sig)) {
 		return fmt.Errorf("native: signal %d refused: the program ignores it", sig)
 	}
-	if notified(sig) {
+	if realTime && notified(sig) {
 		return fmt.Errorf("native: signal %d refused: os/signal.Notify has it", sig)
 	}
 	owner, errno := installHandler(sig, 0)

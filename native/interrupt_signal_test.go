@@ -48,6 +48,8 @@ var signalCases = map[string]func(t *testing.T){
 		refused(t, native.SetInterruptSignal(36), "signal 36", "ignores")
 	},
 	"not for programs": func(t *testing.T) {
+		signal.Ignore(syscall.Signal(2)) // as a shell does for what it runs in the background
+		signal.Notify(make(chan os.Signal, 1), syscall.Signal(10))
 		for _, sig := range []int{-1, 0, 2, 10, 23, 27, 32, 33, 65} {
 			refused(t, native.SetInterruptSignal(syscall.Signal(sig)), "signal", "not a real-time signal")
 		}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 // The sizes of the stress tests, over all protocols: httpwire has 17 parts of 20
@@ -29,5 +29,5 @@ const atOnce = 32
 
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // a -parallel on the command line comes later
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

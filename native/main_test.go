@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 // Parked workers are goroutines that nobody has lost.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
+	leaktest.Main(m, goleak.IgnoreTopFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }
 
 // within fails the test if ch delivers nothing for a time that no healthy

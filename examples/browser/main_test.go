@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 // bound is how long a test waits for anything.
 const bound = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		// native parks its goroutines for some seconds.
 		goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }

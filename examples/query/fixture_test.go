@@ -12,6 +12,7 @@ import (
 
 	"github.com/hangup-go/hangup/examples/internal/demo"
 	"github.com/hangup-go/hangup/examples/internal/servetest"
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 var (
@@ -21,7 +22,7 @@ var (
 
 func TestMain(m *testing.M) {
 	servetest.AsProgram(main)
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"), // parked until it has been idle for some seconds
 	)
 }

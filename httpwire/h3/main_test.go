@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 // The sizes of the stress tests, over all protocols: httpwire has 17 parts of 20
@@ -32,5 +32,5 @@ func TestMain(m *testing.M) {
 		os.Exit(run0RTT(addr, os.Stdin))
 	}
 	flag.Parse()
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 // Parked workers are goroutines that nobody has lost.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
+	leaktest.Main(m, goleak.IgnoreTopFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }

@@ -16,11 +16,12 @@ import (
 	"github.com/hangup-go/hangup/examples/internal/client"
 	"github.com/hangup-go/hangup/examples/internal/serve"
 	"github.com/hangup-go/hangup/examples/internal/spin"
+	"github.com/hangup-go/hangup/internal/leaktest"
 	"github.com/hangup-go/hangup/native"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
+	leaktest.Main(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }
 
 const patience = 10 * time.Second

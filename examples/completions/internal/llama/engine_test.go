@@ -15,11 +15,12 @@ import (
 
 	"github.com/hangup-go/hangup/examples/completions/internal/llama"
 	"github.com/hangup-go/hangup/examples/completions/internal/llamatest"
+	"github.com/hangup-go/hangup/internal/leaktest"
 	"github.com/hangup-go/hangup/native"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
+	leaktest.Main(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }
 
 // patience bounds every wait.

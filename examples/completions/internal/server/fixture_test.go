@@ -16,13 +16,14 @@ import (
 	"github.com/hangup-go/hangup/examples/internal/client"
 	"github.com/hangup-go/hangup/examples/internal/demo"
 	"github.com/hangup-go/hangup/examples/internal/servetest"
+	"github.com/hangup-go/hangup/internal/leaktest"
 )
 
 var hangUps = flag.Int("hangup.hangups", 12, "clients that leave at random moments")
 
 func TestMain(m *testing.M) {
 	servetest.AsProgram(func() { os.Exit(Run(os.Args[1:], os.Stdout, os.Stderr)) })
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
+	leaktest.Main(m, goleak.IgnoreAnyFunction("github.com/hangup-go/hangup/native.(*worker).loop"))
 }
 
 var protocols = []client.Protocol{client.HTTP1, client.HTTP2, client.HTTP3}

@@ -46,6 +46,10 @@ func Lent(r *http.Request) bool {
 	return s != nil && s.loan(watchOf(r)) >= 0
 }
 
+// HalfWithdraw does the first half of what takes r's flag back, as a goroutine does that is
+// stopped there.
+func HalfWithdraw(r *http.Request) { watchOf(r).lent.Store(lentOver) }
+
 // Fired reports whether the thread has set a flag of r's connection.
 func Fired(r *http.Request) bool {
 	t, s := settingOf(r)

@@ -174,18 +174,23 @@ func tellGone(ws []*watch) {
 }
 
 // withdraw takes w's flag back for good. When it returns, the flag's memory is Go's alone; and if
-// the setter has set it, w is gone.
+// the setter has set it, w is gone. That another goroutine has swapped before says only that it is
+// about to: who comes second looks as well, and finds nothing or waits for mu.
 func (w *watch) withdraw() {
-	if w.lent.Swap(lentOver) == lent {
+	if w.lent.Swap(lentOver) != unlent {
 		w.withdrawLent()
 	}
 }
 
-func (w *watch) withdrawLent() { w.below().withdraw(w) }
+func (w *watch) withdrawLent() {
+	if t := w.below(); t != nil {
+		t.withdraw(w)
+	}
+}
 
 // suspend takes w's flag back until resume.
 func (w *watch) suspend() {
-	if w.lent.Load() == lent {
+	if w.lent.Load() != unlent {
 		w.withdrawLent()
 	}
 }

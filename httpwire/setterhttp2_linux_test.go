@@ -145,7 +145,8 @@ func TestSetter_oneOfMany(t *testing.T) {
 }
 
 // H3: when this end has reset a stream, or given up the connection with a GOAWAY, its client may leave: the
-// flag has been taken back by then.
+// flag has been taken back by then, also if another goroutine has only begun to: the context that the
+// reset ends does.
 func TestSetter_ourReset(t *testing.T) {
 	for _, v := range []variant{variants[4], variants[5], variants[6], variants[7]} {
 		for name, provoke := range map[string]func(w http.ResponseWriter, c *h2client){
@@ -157,38 +158,45 @@ func TestSetter_ourReset(t *testing.T) {
 				c.flush()
 			},
 		} {
-			t.Run(v.name+"/"+name, func(t *testing.T) {
-				var vs visits
-				s := v.configure(t, &vs)
-				s.Handler = vs.outer(s.Handler)
-				l := listen(t)
-				s.addr = l.Addr().String()
-				x := new(reaction)
-				s.serve(t, httpwire.Listener(reacting{l, x}))
-				ready := make(chan *h2client, 1)
-				visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
-					cancel.FromContext(r.Context()).Flag()
-					if !httpwire.Lent(r) {
-						t.Error("the flag was not lent")
-					}
-					c := receive(t, ready, "the client")
-					x.to.Store(httpwire.SetterData(r))
-					provoke(w, c)
-					receive(t, r.Context().Done(), "the context to be done")
-					x.to.Store(0)
-					if httpwire.Fired(r) {
-						t.Error("the thread has set the flag")
+			for _, begun := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/begun=%v", v.name, name, begun), func(t *testing.T) {
+					t.Parallel() // the server waits for a second after its GOAWAY
+					var vs visits
+					s := v.configure(t, &vs)
+					s.Handler = vs.outer(s.Handler)
+					l := listen(t)
+					s.addr = l.Addr().String()
+					x := new(reaction)
+					s.serve(t, httpwire.Listener(reacting{l, x}))
+					ready := make(chan *h2client, 1)
+					visit := vs.expect("/", func(w http.ResponseWriter, r *http.Request) {
+						cancel.FromContext(r.Context()).Flag()
+						if !httpwire.Lent(r) {
+							t.Error("the flag was not lent")
+						}
+						c := receive(t, ready, "the client")
+						x.to.Store(httpwire.SetterData(r))
+						if begun {
+							httpwire.HalfWithdraw(r)
+						}
+						provoke(w, c)
+						waitFor(t, "the client's reaction", x.done.Load)
+						if httpwire.Fired(r) {
+							t.Error("the thread has set the flag")
+						}
+						x.to.Store(0)
+						receive(t, r.Context().Done(), "the context to be done")
+					})
+					c := s.h2(t)
+					c.get("/")
+					c.ping() // the answers to what the client has sent are out
+					ready <- c
+					receive(t, visit.ended, "the handler to return")
+					if cause := context.Cause(visit.ctx); errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
+						t.Errorf("cause = %v; callbacks %d", cause, visit.count.Load())
 					}
 				})
-				c := s.h2(t)
-				c.get("/")
-				c.ping() // the answers to what the client has sent are out
-				ready <- c
-				receive(t, visit.ended, "the handler to return")
-				if cause := context.Cause(visit.ctx); errors.Is(cause, httpwire.ErrDisconnected) || visit.count.Load() != 0 {
-					t.Errorf("cause = %v; callbacks %d", cause, visit.count.Load())
-				}
-			})
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@
  *   1 withdraw does not wait for the release     2 no generation in the claim
  *   3 the claim is a load and a store             4 withdraw is forgotten at the end
  *   5 found fired, completed all the same         6 lend does not look at last
- *   7 withdraw is a load and a store
+ *   7 withdraw is a load and a store              8 who finds that another has begun to take back does not look
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -93,6 +93,26 @@ inline take_back(r) {
 	unlock()
 }
 
+/* watch.withdraw: the swap of lent, and what it says */
+inline withdraw_for_good(r) {
+	atomic {
+#if MUTANT == 8
+		wasLent = islent[r] && !over[r];
+#else
+		wasLent = islent[r] || over[r];
+#endif
+		over[r] = true
+	};
+	if :: wasLent -> take_back(r) :: else fi
+}
+
+/* watch.parentDone, of the context that the server ends: while the handler runs, or later */
+proctype parent(byte r) {
+	bool taken; bool was; bool wasLent;
+	withdraw_for_good(r);
+	lenders--
+}
+
 /* tcp.lend: by a worker, a goroutine of its own */
 proctype lender(byte r; byte slot) {
 	lock();
@@ -128,22 +148,28 @@ proctype handler() {
 			owner[slot] = r
 		};
 		lenders++; run lender(r, slot);
+		if :: r == 1 -> lenders++; run parent(r) :: else fi;
 		if
 		:: true -> /* the last write */
 			last = true;
-			if :: islent[r] -> take_back(r) :: else fi;
+#if MUTANT == 8
+			if :: islent[r] && !over[r] -> take_back(r) :: else fi;
+#else
+			if :: islent[r] || over[r] -> take_back(r) :: else fi;
+#endif
 			if
 			:: true -> atomic { if :: end[r] == LIVE -> end[r] = COMPLETED; whole = true :: else fi }
 			:: true  /* not all of it went out */
 			fi;
 			last = false;
-			if :: !whole && islent[r] && end[r] == LIVE -> lenders++; run lender(r, slot) :: else fi
+			if :: !whole && islent[r] && !over[r] && end[r] == LIVE -> lenders++; run lender(r, slot) :: else fi
 		:: true
 		fi;
 		/* finish */
-		atomic { wasLent = islent[r]; over[r] = true };
-#if MUTANT != 4
-		if :: wasLent -> take_back(r) :: else fi;
+#if MUTANT == 4
+		over[r] = true;
+#else
+		withdraw_for_good(r);
 #endif
 		atomic { if :: end[r] == LIVE -> end[r] = COMPLETED :: else fi };
 		lock(); if :: cur == r -> cur = 0 :: else fi; unlock();

@@ -54,22 +54,6 @@ func TestListener_brokenPipe(t *testing.T) {
 	}
 }
 
-// accepted returns both ends of a connection, the server's from a wrapped listener.
-func accepted(t *testing.T) (served net.Conn, client *net.TCPConn) {
-	t.Helper()
-	bare, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	l := httpwire.Listener(bare)
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	must(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	served, err = l.Accept()
-	must(t, err)
-	t.Cleanup(func() { _ = served.Close() })
-	return served, c.(*net.TCPConn)
-}
-
 // fill writes to c, which is raw, until the peer's window is closed and more is to be sent.
 func fill(t *testing.T, c net.Conn, raw *net.TCPConn) {
 	t.Helper()

@@ -34,34 +34,44 @@ func Handler(h http.Handler) http.Handler {
 
 type middleware struct{ next http.Handler }
 
+// ServeHTTP has a small frame: the handler runs above it, perhaps on the fresh stack of a goroutine that
+// HTTP/2 and HTTP/3 make for each request, and growing that costs more than all that is done here.
 func (mw *middleware) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w, ours := mw.enter(rw, r)
+	if w == nil {
+		mw.next.ServeHTTP(rw, r)
+		return
+	}
+	defer w.exit(r, ours) // the outermost: before net/http cancels the context
+	mw.next.ServeHTTP(w.attach(r, ours), ours)
+	w.returned = true
+}
+
+// enter begins to watch r. There is nothing to watch where w is nil.
+func (mw *middleware) enter(rw http.ResponseWriter, r *http.Request) (w *watch, ours *http.Request) {
 	conn, watched := find(r)
 	if watched != nil || isPreface(r) {
 		// PRI is the preface of HTTP/2, on its way to x/net's h2c.NewHandler: a
 		// connection, not a request. Its requests must not find a watch of it.
-		mw.next.ServeHTTP(rw, r)
-		return
+		return nil, nil
 	}
 	if conn == nil && !onServer(r.Context()) {
-		mw.next.ServeHTTP(rw, r) // httptest
-		return
+		return nil, nil // httptest
 	}
-	w, ours := mw.watch(rw, r, conn)
-	returned := false
-	defer func() { // the outermost: before net/http cancels the context
-		panics := w.leave(r, ours)
-		if len(panics) == 0 || !returned && !telling(panics) {
-			return // a panic of the handler's own goes on untouched
-		}
-		var own any
-		if !returned {
-			own = recover()
-		}
-		panic(together(own, panics))
-	}()
-	w.attach(r)
-	mw.next.ServeHTTP(w.present(r, ours), ours)
-	returned = true
+	return mw.watch(rw, r, conn)
+}
+
+// exit is deferred: it ends the watch, and passes panics on.
+func (w *watch) exit(r, ours *http.Request) {
+	panics := w.leave(r, ours)
+	if len(panics) == 0 || !w.returned && !telling(panics) {
+		return // a panic of the handler's own goes on untouched
+	}
+	var own any
+	if !w.returned {
+		own = recover()
+	}
+	panic(together(own, panics))
 }
 
 // isPreface is how x/net's h2c.NewHandler knows it.
@@ -69,9 +79,10 @@ func isPreface(r *http.Request) bool {
 	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
 }
 
-// attach ties w to the connection that r came on. What most requests meet with is called
+// attach ties w to the connection that r came on, and returns the ResponseWriter for the handler, whose
+// request is ours: r or a copy of it. What most requests meet with is called
 // directly: a table of methods is one more thing that no cache holds.
-func (w *watch) attach(r *http.Request) {
+func (w *watch) attach(r, ours *http.Request) http.ResponseWriter {
 	switch c := w.conn.(type) {
 	case nil:
 	case *tcp:
@@ -79,12 +90,7 @@ func (w *watch) attach(r *http.Request) {
 	default:
 		w.id = c.Attach(w.rw.ResponseWriter, r, w)
 	}
-}
-
-// present returns the ResponseWriter for the handler, whose request is ours: r or a
-// copy of it.
-func (w *watch) present(r, ours *http.Request) http.ResponseWriter {
-	rw := w.rw.present()
+	rw := w.present()
 	if w.proto != HTTP3 {
 		return rw
 	}

@@ -60,9 +60,15 @@ type conn struct {
 	net.Conn
 	direct *net.TCPConn // Conn, where it is one: called without a table of methods
 	tcp    tcp
+
+	noRead, noWrite noDeadline
 }
 
-func (c *conn) NetConn() net.Conn { return c.Conn }
+func (c *conn) NetConn() net.Conn {
+	c.noRead.share()
+	c.noWrite.share()
+	return c.Conn
+}
 
 func (c *conn) Read(p []byte) (n int, err error) {
 	if a := c.tcp.ahead.Load(); a != nil {
@@ -108,22 +114,51 @@ func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 }
 
 // SetDeadline and SetReadDeadline reach the reader that is ahead as well.
-func (c *conn) SetDeadline(t time.Time) error {
-	if a := c.tcp.ahead.Load(); a != nil {
-		return a.setDeadline(t, true)
+func (c *conn) SetDeadline(t time.Time) (err error) {
+	if t.IsZero() && c.noRead.known() && c.noWrite.known() {
+		return nil
 	}
-	return c.Conn.SetDeadline(t)
+	r, w := c.noRead.begin(), c.noWrite.begin()
+	if a := c.tcp.ahead.Load(); a != nil {
+		err = a.setDeadline(t, true)
+	} else {
+		err = c.Conn.SetDeadline(t)
+	}
+	c.noRead.end(r, t, err)
+	c.noWrite.end(w, t, err)
+	return err
 }
 
 // SetReadDeadline is as SetDeadline.
-func (c *conn) SetReadDeadline(t time.Time) error {
+func (c *conn) SetReadDeadline(t time.Time) (err error) {
+	if t.IsZero() && c.noRead.known() {
+		return nil
+	}
+	r := c.noRead.begin()
 	if a := c.tcp.ahead.Load(); a != nil {
-		return a.setDeadline(t, false)
+		err = a.setDeadline(t, false)
+	} else if c.direct != nil {
+		err = c.direct.SetReadDeadline(t)
+	} else {
+		err = c.Conn.SetReadDeadline(t)
 	}
+	c.noRead.end(r, t, err)
+	return err
+}
+
+// SetWriteDeadline is as SetDeadline.
+func (c *conn) SetWriteDeadline(t time.Time) (err error) {
+	if t.IsZero() && c.noWrite.known() {
+		return nil
+	}
+	w := c.noWrite.begin()
 	if c.direct != nil {
-		return c.direct.SetReadDeadline(t)
+		err = c.direct.SetWriteDeadline(t)
+	} else {
+		err = c.Conn.SetWriteDeadline(t)
 	}
-	return c.Conn.SetReadDeadline(t)
+	c.noWrite.end(w, t, err)
+	return err
 }
 
 // Close reads the TCP state, deletes the monitor's registration and closes, in
@@ -133,6 +168,8 @@ func (c *conn) Close() error {
 	if a := c.tcp.ahead.Load(); a != nil {
 		a.close()
 	}
+	c.noRead.share() // a deadline of a closed connection is an error
+	c.noWrite.share()
 	return c.Conn.Close()
 }
 

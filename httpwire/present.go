@@ -39,18 +39,19 @@ func optional(rw http.ResponseWriter) (set int) {
 	return set
 }
 
-// present returns p as a ResponseWriter with exactly those of the optional
-// interfaces that the one below has: many handlers choose by them. A struct of
-// one pointer fits into an interface without an allocation; so net/http's own
-// writers cost none. For others, CloseNotify is left out.
-func (p *response) present() http.ResponseWriter {
-	fl, hi, pu, rf := flushResponse{p}, hijacker{p}, pusher{p}, readerFrom{p}
-	set := writerTypeOf(p.ResponseWriter, p.w.proto).set
+// present returns w's response as a ResponseWriter with exactly those of the optional
+// interfaces that the one below has: many handlers choose by them. Its types are the
+// response itself, with more methods: so net/http's own
+// writers cost no allocation and no call. For others, CloseNotify is left out.
+func (w *watch) present() http.ResponseWriter {
+	p, fl := &w.rw.response, (*flushResponse)(&w.rw)
+	hi, pu, rf := hijacker{p}, pusher{p}, readerFrom{p}
+	set := writerTypeOf(p.ResponseWriter, w.proto).set
 	switch set {
 	case hasFlush | hasHijack | hasReadFrom | hasNotify:
-		return http1Response{p}
+		return (*http1Response)(&w.rw)
 	case hasFlush | hasPush | hasNotify:
-		return http2Response{p}
+		return (*http2Response)(&w.rw)
 	}
 	switch set &^ hasNotify {
 	case 0:
@@ -64,7 +65,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, hi}
 	case hasFlush | hasHijack:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Hijacker
 		}{fl, hi}
 	case hasPush:
@@ -74,7 +75,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, pu}
 	case hasFlush | hasPush:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Pusher
 		}{fl, pu}
 	case hasHijack | hasPush:
@@ -85,7 +86,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, hi, pu}
 	case hasFlush | hasHijack | hasPush:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Hijacker
 			http.Pusher
 		}{fl, hi, pu}
@@ -96,7 +97,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, rf}
 	case hasFlush | hasReadFrom:
 		return struct {
-			flushResponse
+			*flushResponse
 			io.ReaderFrom
 		}{fl, rf}
 	case hasHijack | hasReadFrom:
@@ -107,7 +108,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, hi, rf}
 	case hasFlush | hasHijack | hasReadFrom:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Hijacker
 			io.ReaderFrom
 		}{fl, hi, rf}
@@ -119,7 +120,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, pu, rf}
 	case hasFlush | hasPush | hasReadFrom:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Pusher
 			io.ReaderFrom
 		}{fl, pu, rf}
@@ -132,7 +133,7 @@ func (p *response) present() http.ResponseWriter {
 		}{p, hi, pu, rf}
 	case hasFlush | hasHijack | hasPush | hasReadFrom:
 		return struct {
-			flushResponse
+			*flushResponse
 			http.Hijacker
 			http.Pusher
 			io.ReaderFrom
@@ -142,37 +143,39 @@ func (p *response) present() http.ResponseWriter {
 }
 
 type (
-	flushResponse struct{ *response }
-	http1Response struct{ *response }
-	http2Response struct{ *response }
+	flushResponse struct{ response }
+	http1Response struct{ response }
+	http2Response struct{ response }
 
 	hijacker   struct{ p *response }
 	pusher     struct{ p *response }
 	readerFrom struct{ p *response }
 )
 
-func (a flushResponse) Flush()            { _ = a.flush() }
-func (a flushResponse) FlushError() error { return a.flush() }
+func (a *flushResponse) Flush()            { _ = a.flush() }
+func (a *flushResponse) FlushError() error { return a.flush() }
 
 func (a hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error)   { return a.p.hijack() }
 func (a pusher) Push(target string, opts *http.PushOptions) error { return a.p.push(target, opts) }
 func (a readerFrom) ReadFrom(src io.Reader) (int64, error)        { return a.p.readFrom(src) }
 
-func (a http1Response) Flush()                                       { _ = a.flush() }
-func (a http1Response) FlushError() error                            { return a.flush() }
-func (a http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
-func (a http1Response) ReadFrom(src io.Reader) (int64, error)        { return a.readFrom(src) }
-func (a http1Response) CloseNotify() <-chan bool                     { return a.closeNotify() }
-func (a http1Response) EnableFullDuplex() error                      { return a.fullDuplex() }
-func (a http1Response) SetReadDeadline(t time.Time) error            { return a.setRead(t) }
-func (a http1Response) SetWriteDeadline(t time.Time) error           { return a.setWrite(t) }
+func (a *http1Response) Flush()                                       { _ = a.flush() }
+func (a *http1Response) FlushError() error                            { return a.flush() }
+func (a *http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
+func (a *http1Response) ReadFrom(src io.Reader) (int64, error)        { return a.readFrom(src) }
+func (a *http1Response) CloseNotify() <-chan bool                     { return a.closeNotify() }
+func (a *http1Response) EnableFullDuplex() error                      { return a.fullDuplex() }
+func (a *http1Response) SetReadDeadline(t time.Time) error            { return a.setRead(t) }
+func (a *http1Response) SetWriteDeadline(t time.Time) error           { return a.setWrite(t) }
 
-func (a http2Response) Flush()                                           { _ = a.flush() }
-func (a http2Response) FlushError() error                                { return a.flush() }
-func (a http2Response) Push(target string, opts *http.PushOptions) error { return a.push(target, opts) }
-func (a http2Response) CloseNotify() <-chan bool                         { return a.closeNotify() }
-func (a http2Response) SetReadDeadline(t time.Time) error                { return a.setRead(t) }
-func (a http2Response) SetWriteDeadline(t time.Time) error               { return a.setWrite(t) }
+func (a *http2Response) Flush()            { _ = a.flush() }
+func (a *http2Response) FlushError() error { return a.flush() }
+func (a *http2Response) Push(target string, opts *http.PushOptions) error {
+	return a.push(target, opts)
+}
+func (a *http2Response) CloseNotify() <-chan bool           { return a.closeNotify() }
+func (a *http2Response) SetReadDeadline(t time.Time) error  { return a.setRead(t) }
+func (a *http2Response) SetWriteDeadline(t time.Time) error { return a.setWrite(t) }
 
 func (p *response) push(target string, opts *http.PushOptions) error {
 	return p.ResponseWriter.(http.Pusher).Push(target, opts)

@@ -40,12 +40,13 @@ type watch struct {
 	proto    Protocol
 	lent     atomic.Uint32 // whether the thread that sets flags may have ours: see setting
 	hijacked atomic.Bool
+	returned bool         // the handler has, and has not panicked; its goroutine's
 	deadline atomic.Int64 // earliest deadline that the handler set
 
 	unseen *unseen // nil where the connection's reads and writes are seen
 	half   *half   // nil under HalfCloseGone
 
-	rw response
+	rw struct{ response } // see present
 }
 
 // unseen is what the context fallback may need.

@@ -1,0 +1,250 @@
+package httpwire_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hangup-go/hangup/httpwire"
+)
+
+// deadlines is a connection that says which deadlines were set: r, w or rw, and "-" in front for none.
+type deadlines struct {
+	net.Conn
+	mu   sync.Mutex
+	sets []string
+}
+
+func (d *deadlines) note(which string, t time.Time) {
+	if t.IsZero() {
+		which = "-" + which
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sets = append(d.sets, which)
+}
+
+func (d *deadlines) SetDeadline(t time.Time) error {
+	d.note("rw", t)
+	return d.Conn.SetDeadline(t)
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.note("r", t)
+	return d.Conn.SetReadDeadline(t)
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.note("w", t)
+	return d.Conn.SetWriteDeadline(t)
+}
+
+// one is a listener of one connection.
+type one struct {
+	net.Listener
+	c net.Conn
+}
+
+func (l one) Accept() (net.Conn, error) { return l.c, nil }
+
+func served(t *testing.T, c net.Conn) net.Conn {
+	t.Helper()
+	w, err := httpwire.Listener(one{c: c}).Accept()
+	must(t, err)
+	return w
+}
+
+// A deadline is taken away from the connection below only where it may have one: once it has none,
+// nothing is done until one is set, or somebody else might.
+func TestListener_noDeadline(t *testing.T) {
+	var none time.Time
+	later := time.Now().Add(time.Hour)
+	r := func(d time.Time) func(net.Conn) { return func(c net.Conn) { _ = c.SetReadDeadline(d) } }
+	w := func(d time.Time) func(net.Conn) { return func(c net.Conn) { _ = c.SetWriteDeadline(d) } }
+	rw := func(d time.Time) func(net.Conn) { return func(c net.Conn) { _ = c.SetDeadline(d) } }
+	netConn := func(c net.Conn) { c.(interface{ NetConn() net.Conn }).NetConn() }
+	for _, tt := range []struct {
+		name string
+		do   []func(net.Conn)
+		want []string
+	}{
+		{"a new connection may have one", []func(net.Conn){r(none), w(none)}, []string{"-r", "-w"}},
+		{"once is enough", []func(net.Conn){r(none), r(none), w(none), w(none), rw(none)}, []string{"-r", "-w"}},
+		{"both at once", []func(net.Conn){rw(none), r(none), w(none), rw(none)}, []string{"-rw"}},
+		{"one of both", []func(net.Conn){r(none), rw(none), rw(none)}, []string{"-r", "-rw"}},
+		{"again after one was set", []func(net.Conn){r(none), r(later), r(none), r(none)}, []string{"-r", "r", "-r"}},
+		{"that of the other direction", []func(net.Conn){rw(none), w(later), r(none), w(none)}, []string{"-rw", "w", "-w"}},
+		{"set for both", []func(net.Conn){rw(none), rw(later), w(none), r(none)}, []string{"-rw", "rw", "-w", "-r"}},
+		{"what is set is set each time", []func(net.Conn){r(later), r(later)}, []string{"r", "r"}},
+		{"somebody else has the connection", []func(net.Conn){rw(none), netConn, r(none), r(none), w(none)}, []string{"-rw", "-r", "-r", "-w"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, client := net.Pipe()
+			defer client.Close()
+			below := &deadlines{Conn: server}
+			c := served(t, below)
+			defer c.Close()
+			for _, do := range tt.do {
+				do(c)
+			}
+			if !slices.Equal(below.sets, tt.want) {
+				t.Errorf("below: %v, want %v", below.sets, tt.want)
+			}
+		})
+	}
+}
+
+// A connection that is closed says so, as net's do, and who could not take a deadline away tries again.
+func TestListener_noDeadlineFails(t *testing.T) {
+	for name, set := range map[string]func(net.Conn) error{
+		"SetDeadline":      func(c net.Conn) error { return c.SetDeadline(time.Time{}) },
+		"SetReadDeadline":  func(c net.Conn) error { return c.SetReadDeadline(time.Time{}) },
+		"SetWriteDeadline": func(c net.Conn) error { return c.SetWriteDeadline(time.Time{}) },
+	} {
+		c, _ := accepted(t)
+		must(t, c.SetDeadline(time.Time{}))
+		must(t, c.Close())
+		if err := set(c); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s of a closed connection: %v, want ErrClosed", name, err)
+		}
+		failing := served(t, unable{})
+		for range 2 {
+			if err := set(failing); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("%s of a connection that can't: %v", name, err)
+			}
+		}
+	}
+}
+
+// unable is a connection that has no deadlines.
+type unable struct{ net.Conn }
+
+func (unable) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (unable) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (unable) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (unable) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// Of two at the same time the one that reaches the connection last counts, in whatever order they began
+// and return: a deadline that may be there can be taken away.
+func TestListener_noDeadlineOvertaken(t *testing.T) {
+	none, later := time.Time{}, time.Now().Add(time.Hour)
+	for _, tt := range []struct {
+		name          string
+		first, second time.Time
+		before        bool // the first is held up before it has reached the connection, else behind that
+	}{
+		{name: "set, overtaken", first: later, second: none, before: true},
+		{name: "taken away, then set", first: none, second: later},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, client := net.Pipe()
+			defer client.Close()
+			below := &slow{Conn: server, before: tt.before, in: make(chan struct{}), out: make(chan struct{})}
+			c := served(t, below)
+			defer c.Close()
+			first := make(chan error, 1)
+			go func() { first <- c.SetReadDeadline(tt.first) }()
+			receive(t, below.in, "the first")
+			must(t, c.SetReadDeadline(tt.second))
+			close(below.out)
+			must(t, receive(t, first, "the first to return"))
+			n := below.calls.Load()
+			must(t, c.SetReadDeadline(none))
+			if below.calls.Load() != n+1 {
+				t.Error("the deadline is still there")
+			}
+		})
+	}
+}
+
+// slow holds its first SetReadDeadline up.
+type slow struct {
+	net.Conn
+	before  bool
+	in, out chan struct{}
+	calls   atomic.Int32
+}
+
+func (s *slow) SetReadDeadline(t time.Time) error {
+	first := s.calls.Add(1) == 1
+	if first && s.before {
+		close(s.in)
+		<-s.out
+	}
+	err := s.Conn.SetReadDeadline(t)
+	if first && !s.before {
+		close(s.in)
+		<-s.out
+	}
+	return err
+}
+
+// Whoever has taken a deadline away can rely on that, whatever others have set before and at the same
+// time.
+func TestListener_noDeadlineRace(t *testing.T) {
+	server, client := net.Pipe()
+	defer client.Close()
+	c := served(t, server)
+	defer c.Close()
+	for range 300 {
+		var others sync.WaitGroup
+		for range 4 {
+			others.Go(func() {
+				for range 20 {
+					d := time.Time{}
+					if rand.IntN(2) == 0 {
+						d = time.Now().Add(-time.Second)
+					}
+					switch rand.IntN(3) {
+					case 0:
+						_ = c.SetDeadline(d)
+					case 1:
+						_ = c.SetReadDeadline(d)
+					case 2:
+						_ = c.SetWriteDeadline(d)
+					}
+				}
+			})
+		}
+		others.Wait()
+		must(t, c.SetReadDeadline(time.Time{}))
+		must(t, c.SetWriteDeadline(time.Time{}))
+		back := make(chan error, 1)
+		go func() {
+			_, err := client.Write([]byte("x"))
+			if err == nil {
+				_, err = client.Read(make([]byte, 1))
+			}
+			back <- err
+		}()
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the read has met a deadline that was taken away")
+		}
+		if _, err := c.Write([]byte("x")); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the write has met a deadline that was taken away")
+		}
+		must(t, receive(t, back, "the other end"))
+	}
+}
+
+// accepted returns both ends of a connection, the server's from a wrapped listener.
+func accepted(t *testing.T) (served net.Conn, client *net.TCPConn) {
+	t.Helper()
+	bare, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	l := httpwire.Listener(bare)
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	served, err = l.Accept()
+	must(t, err)
+	t.Cleanup(func() { _ = served.Close() })
+	return served, c.(*net.TCPConn)
+}

@@ -60,11 +60,14 @@ func (b *bareConns) answered(c net.Conn) {
 // lowest returns the connection below all that c is wrapped in.
 func lowest(c net.Conn) net.Conn {
 	for {
-		w, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
+		switch w := c.(type) {
+		case *conn:
+			c = w.Conn // its NetConn gives it away
+		case interface{ NetConn() net.Conn }:
+			c = w.NetConn()
+		default:
 			return c
 		}
-		c = w.NetConn()
 	}
 }
 

@@ -1,9 +1,11 @@
 package httpwire_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -97,6 +99,24 @@ func TestListener_noDeadline(t *testing.T) {
 				t.Errorf("below: %v, want %v", below.sets, tt.want)
 			}
 		})
+	}
+}
+
+// What Configure itself looks for below a connection shares it with nobody.
+func TestListener_noDeadlineConfigured(t *testing.T) {
+	var srv http.Server
+	must(t, httpwire.Configure(&srv, &httpwire.Options{PeerTimeout: 5 * time.Second}))
+	server, client := net.Pipe()
+	defer client.Close()
+	below := &deadlines{Conn: server}
+	c := served(t, below)
+	defer c.Close()
+	srv.ConnContext(context.WithValue(t.Context(), http.ServerContextKey, &srv), c)
+	for range 3 {
+		must(t, c.SetReadDeadline(time.Time{}))
+	}
+	if want := []string{"-r"}; !slices.Equal(below.sets, want) {
+		t.Errorf("below: %v, want %v", below.sets, want)
 	}
 }
 

@@ -86,3 +86,6 @@ func Evidence(c net.Conn) (Kind, error) {
 	ev, _ := c.(*conn).tcp.evidence()
 	return Kind(ev.Kind), ev.Err
 }
+
+// FrameConn returns c as an HTTP/2 server reads it.
+func FrameConn(c net.Conn) net.Conn { return &frameConn{Conn: c} }

@@ -17,7 +17,16 @@ type frameConn struct {
 	scan  frameScanner // used by Read only, which the server calls from one goroutine at a time
 	pings pings
 	sent  frameScanner // used by Write only, likewise
+
+	// What was read and the server has not asked for yet; Read's only. Servers read a frame in two pieces, its
+	// header and its payload: from here the second costs no system call.
+	from, to int
+	ended    error // came with it
+	buf      [frameBuffer]byte
 }
+
+// frameBuffer is more than most requests' HEADERS, and little beside what else a connection takes.
+const frameBuffer = 1 << 10
 
 // tlsFrameConn is a frameConn above TLS: the server asks for its state.
 type tlsFrameConn struct{ frameConn }
@@ -30,6 +39,27 @@ func (c *frameConn) original() net.Conn  { return c.Conn }
 func (c *frameConn) streams() *http2Conn { return &c.http2 }
 
 func (c *frameConn) Read(p []byte) (int, error) {
+	if c.from == c.to {
+		if err := c.ended; err != nil {
+			c.ended = nil
+			return 0, err
+		}
+		if len(p) == 0 || len(p) >= len(c.buf) {
+			return c.read(p)
+		}
+		n, err := c.read(c.buf[:])
+		if n == 0 {
+			return 0, err
+		}
+		c.from, c.to, c.ended = 0, n, err
+	}
+	n := copy(p, c.buf[c.from:c.to])
+	c.from += n
+	return n, nil
+}
+
+// read reads from the connection below, and looks at what comes.
+func (c *frameConn) read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.pings.read(n, err)
 	for b := p[:n]; len(b) > 0; {

@@ -2,6 +2,10 @@ package httpwire_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"testing"
@@ -88,3 +92,80 @@ func TestStreamID_unknown(t *testing.T) {
 		}
 	}
 }
+
+// inPieces is a connection whose Reads bring random pieces of what is left, and at the end an error, with
+// the last of them or by itself.
+type inPieces struct {
+	net.Conn
+	rnd  *rand.Rand
+	left []byte
+	end  error
+	with bool // the error comes with the last piece
+}
+
+func (c *inPieces) Read(p []byte) (int, error) {
+	if len(c.left) == 0 {
+		if c.with {
+			return 0, errors.New("read on after the end")
+		}
+		return 0, c.end
+	}
+	n := copy(p, c.left[:1+c.rnd.IntN(len(c.left))])
+	c.left = c.left[n:]
+	if c.with && len(c.left) == 0 {
+		return n, c.end
+	}
+	return n, nil
+}
+
+// A server reads what the client has sent, in whatever pieces that comes and is asked for, and
+// then the error, once all else is read.
+func TestFrameConn_read(t *testing.T) {
+	end := errors.New("the end")
+	for seed := range uint64(2000) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		sent := make([]byte, 1+rnd.IntN(6000))
+		for i := range sent {
+			sent[i] = byte(rnd.Uint32())
+		}
+		c := httpwire.FrameConn(&inPieces{rnd: rnd, left: sent, end: end, with: seed%2 == 0})
+		var got []byte
+		var err error
+		for err == nil {
+			p := make([]byte, rnd.IntN(2000)>>rnd.IntN(9))
+			var n int
+			n, err = c.Read(p)
+			if n == 0 && err == nil && len(p) > 0 {
+				t.Fatalf("seed %d: a read of %d brings nothing", seed, len(p))
+			}
+			got = append(got, p[:n]...)
+		}
+		if !bytes.Equal(got, sent) || err != end {
+			t.Fatalf("seed %d: %d bytes of %d, or others, and %v", seed, len(got), len(sent), err)
+		}
+	}
+}
+
+// A frame's header and its payload are one Read of the connection, though a server asks for them one
+// after the other; and a large payload is read where it belongs.
+func TestFrameConn_reads(t *testing.T) {
+	for size, want := range map[int]int{0: 1, 100: 1, 1000: 1, 16384: 2} {
+		var b bytes.Buffer
+		must(t, http2.NewFramer(&b, nil).WriteData(1, false, make([]byte, size)))
+		below := &atOnceConn{Reader: &b}
+		fr := http2.NewFramer(nil, httpwire.FrameConn(below))
+		f, err := fr.ReadFrame()
+		must(t, err)
+		if n := len(f.(*http2.DataFrame).Data()); n != size || below.reads != want {
+			t.Errorf("%d bytes of %d in %d reads, want %d", n, size, below.reads, want)
+		}
+	}
+}
+
+type atOnceConn struct {
+	net.Conn
+	io.Reader
+	reads int
+}
+
+func (w *atOnceConn) Read(p []byte) (int, error) { w.reads++; return w.Reader.Read(p) }

@@ -28,6 +28,7 @@ var allowed = map[string]struct {
 	"internal":    {nil, nil},
 
 	// Imported by tests only.
+	"internal/leaktest":            {nil, []string{"go.uber.org/goleak"}},
 	"httpwire/internal/stress":     {[]string{"cancel", "httpwire"}, nil},
 	"httpwire/internal/streamtest": {[]string{"httpwire"}, nil},
 }
@@ -105,7 +106,7 @@ func refuse(rel, imp string) string {
 
 // house returns the rule that dir is under.
 func house(dir string) string {
-	for _, tests := range []string{"httpwire/internal/stress", "httpwire/internal/streamtest"} {
+	for _, tests := range []string{"httpwire/internal/stress", "httpwire/internal/streamtest", "internal/leaktest"} {
 		if within(dir, tests) {
 			return tests
 		}

@@ -55,13 +55,6 @@ type one struct {
 
 func (l one) Accept() (net.Conn, error) { return l.c, nil }
 
-func served(t *testing.T, c net.Conn) net.Conn {
-	t.Helper()
-	w, err := httpwire.Listener(one{c: c}).Accept()
-	must(t, err)
-	return w
-}
-
 // A deadline is taken away from the connection below only where it may have one: once it has none,
 // nothing is done until one is set, or somebody else might.
 func TestListener_noDeadline(t *testing.T) {
@@ -90,7 +83,7 @@ func TestListener_noDeadline(t *testing.T) {
 			server, client := net.Pipe()
 			defer client.Close()
 			below := &deadlines{Conn: server}
-			c := served(t, below)
+			c := httpwire.Served(below)
 			defer c.Close()
 			for _, do := range tt.do {
 				do(c)
@@ -102,6 +95,23 @@ func TestListener_noDeadline(t *testing.T) {
 	}
 }
 
+// Whose connections are not net's own may mean something else by a deadline that is none: they are told
+// each time.
+func TestListener_noDeadlineOthers(t *testing.T) {
+	server, client := net.Pipe()
+	defer client.Close()
+	below := &deadlines{Conn: server}
+	c, err := httpwire.Listener(one{c: below}).Accept()
+	must(t, err)
+	defer c.Close()
+	for range 2 {
+		must(t, c.SetReadDeadline(time.Time{}))
+	}
+	if want := []string{"-r", "-r"}; !slices.Equal(below.sets, want) {
+		t.Errorf("below: %v, want %v", below.sets, want)
+	}
+}
+
 // What Configure itself looks for below a connection shares it with nobody.
 func TestListener_noDeadlineConfigured(t *testing.T) {
 	var srv http.Server
@@ -109,7 +119,7 @@ func TestListener_noDeadlineConfigured(t *testing.T) {
 	server, client := net.Pipe()
 	defer client.Close()
 	below := &deadlines{Conn: server}
-	c := served(t, below)
+	c := httpwire.Served(below)
 	defer c.Close()
 	srv.ConnContext(context.WithValue(t.Context(), http.ServerContextKey, &srv), c)
 	for range 3 {
@@ -133,7 +143,7 @@ func TestListener_noDeadlineFails(t *testing.T) {
 		if err := set(c); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s of a closed connection: %v, want ErrClosed", name, err)
 		}
-		failing := served(t, unable{})
+		failing := httpwire.Served(unable{})
 		for range 2 {
 			if err := set(failing); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("%s of a connection that can't: %v", name, err)
@@ -150,57 +160,131 @@ func (unable) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
 func (unable) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
 func (unable) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// Of two at the same time the one that reaches the connection last counts, in whatever order they began
+// Of two at the same time the one that reaches the connection last counts, in whatever order they begin
 // and return: a deadline that may be there can be taken away.
 func TestListener_noDeadlineOvertaken(t *testing.T) {
 	none, later := time.Time{}, time.Now().Add(time.Hour)
+	type step struct {
+		before bool // it is held up before it reaches the connection, else behind that
+		t      time.Time
+	}
 	for _, tt := range []struct {
-		name          string
-		first, second time.Time
-		before        bool // the first is held up before it has reached the connection, else behind that
+		name  string
+		first step // begins, and is held up
+		held  bool // the second is held up too, behind the connection
 	}{
-		{name: "set, overtaken", first: later, second: none, before: true},
-		{name: "taken away, then set", first: none, second: later},
+		{name: "set, overtaken", first: step{t: later, before: true}},
+		{name: "set, overtaken, and returns first", first: step{t: later, before: true}, held: true},
+		{name: "taken away, then set", first: step{t: none}},
+		{name: "taken away, then set, and returns first", first: step{t: none}, held: true},
+		{name: "set, seen, and not returned", first: step{t: later}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server, client := net.Pipe()
 			defer client.Close()
-			below := &slow{Conn: server, before: tt.before, in: make(chan struct{}), out: make(chan struct{})}
-			c := served(t, below)
+			below := &slow{Conn: server, gates: []*hold{
+				{before: tt.first.before, in: make(chan struct{}), out: make(chan struct{})}, nil,
+			}}
+			if tt.held {
+				below.gates[1] = &hold{in: make(chan struct{}), out: make(chan struct{})}
+			}
+			c := httpwire.Served(below)
 			defer c.Close()
-			first := make(chan error, 1)
-			go func() { first <- c.SetReadDeadline(tt.first) }()
-			receive(t, below.in, "the first")
-			must(t, c.SetReadDeadline(tt.second))
-			close(below.out)
-			must(t, receive(t, first, "the first to return"))
+			must(t, c.SetReadDeadline(none)) // goes by without a gate
+			second := none
+			if tt.first.t.IsZero() {
+				second = later
+				must(t, c.SetReadDeadline(later)) // else nothing is to be taken away
+			}
+			below.gated.Store(true)
+			var ends [2]chan error
+			for i, d := range []time.Time{tt.first.t, second} {
+				ends[i] = make(chan error, 1)
+				go func() { ends[i] <- c.SetReadDeadline(d) }()
+				if g := below.gates[i]; g != nil {
+					receive(t, g.in, "a call to be held up")
+				} else {
+					must(t, receive(t, ends[i], "a call to return"))
+				}
+			}
+			for i, g := range below.gates {
+				if g != nil {
+					close(g.out)
+					must(t, receive(t, ends[i], "a call to return"))
+				}
+			}
 			n := below.calls.Load()
 			must(t, c.SetReadDeadline(none))
-			if below.calls.Load() != n+1 {
-				t.Error("the deadline is still there")
+			if reached := below.calls.Load() > n; !reached && below.last.Load() != nil {
+				t.Error("the deadline is still there, and can't be taken away")
 			}
 		})
 	}
 }
 
-// slow holds its first SetReadDeadline up.
+// Who is woken by a deadline can take it away, though its setter has not returned.
+func TestListener_noDeadlineWoken(t *testing.T) {
+	server, client := net.Pipe()
+	defer client.Close()
+	g := &hold{in: make(chan struct{}), out: make(chan struct{})}
+	below := &slow{Conn: server, gates: []*hold{g}}
+	c := httpwire.Served(below)
+	defer c.Close()
+	must(t, c.SetReadDeadline(time.Time{}))
+	below.gated.Store(true)
+	set := make(chan error, 1)
+	go func() { set <- c.SetReadDeadline(time.Now().Add(-time.Second)) }()
+	receive(t, g.in, "the deadline to be set")
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("Read: %v", err)
+	}
+	must(t, c.SetReadDeadline(time.Time{}))
+	if below.last.Load() != nil {
+		t.Error("the deadline is still there")
+	}
+	close(g.out)
+	must(t, receive(t, set, "the setter to return"))
+}
+
+// slow holds up the calls of SetReadDeadline that have a gate, by their number.
 type slow struct {
 	net.Conn
-	before  bool
+	gates []*hold
+	gated atomic.Bool
+	calls atomic.Int32
+	nth   atomic.Int32
+	last  atomic.Pointer[time.Time] // the deadline that it has, nil if none
+}
+
+type hold struct {
+	before  bool // in front of the connection, else behind it
 	in, out chan struct{}
-	calls   atomic.Int32
 }
 
 func (s *slow) SetReadDeadline(t time.Time) error {
-	first := s.calls.Add(1) == 1
-	if first && s.before {
-		close(s.in)
-		<-s.out
+	s.calls.Add(1)
+	g := &hold{}
+	if s.gated.Load() {
+		if n := int(s.nth.Add(1)) - 1; n < len(s.gates) && s.gates[n] != nil {
+			g = s.gates[n]
+		}
+	}
+	wait := func() {
+		if g.in != nil {
+			close(g.in)
+			<-g.out
+		}
+	}
+	if g.before {
+		wait()
 	}
 	err := s.Conn.SetReadDeadline(t)
-	if first && !s.before {
-		close(s.in)
-		<-s.out
+	s.last.Store(nil)
+	if !t.IsZero() {
+		s.last.Store(&t)
+	}
+	if !g.before {
+		wait()
 	}
 	return err
 }
@@ -210,7 +294,7 @@ func (s *slow) SetReadDeadline(t time.Time) error {
 func TestListener_noDeadlineRace(t *testing.T) {
 	server, client := net.Pipe()
 	defer client.Close()
-	c := served(t, server)
+	c := httpwire.Served(server)
 	defer c.Close()
 	for range 300 {
 		var others sync.WaitGroup

@@ -23,7 +23,7 @@ func ScanPings(pieces ...[]byte) (types []uint8) {
 
 // LostPing says whether a connection that is closed after the steps is one whose
 // client did not answer: "ping", "own answer" and "goaway" are written, "stuck" begins a write,
-// "wrote", "read", "read error", "write error", "short write" are outcomes; "answer"
+// "wrote", "read", "read ahead", "handed on", "read error", "write error", "short write" are outcomes; "answer"
 // is read, and "silence" is the time since.
 func LostPing(steps ...string) bool {
 	var c frameConn
@@ -71,6 +71,12 @@ func LostPing(steps ...string) bool {
 			p.heard.Add(-int64(2 * justNow))
 		case "read":
 			p.read(1, nil)
+		case "read ahead": // two pings of the client's, and the server has not asked for them
+			const ping = "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678"
+			p.read(copy(c.buf[:], ping+ping), nil)
+			c.from, c.to = 0, 2*len(ping)
+		case "handed on":
+			_, _ = c.Read(make([]byte, 17))
 		case "read error":
 			p.read(0, net.ErrClosed)
 		case "close":

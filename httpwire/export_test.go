@@ -89,3 +89,10 @@ func Evidence(c net.Conn) (Kind, error) {
 
 // FrameConn returns c as an HTTP/2 server reads it.
 func FrameConn(c net.Conn) net.Conn { return &frameConn{Conn: c} }
+
+// Served returns c as Listener's connections are, above a TCPConn.
+func Served(c net.Conn) net.Conn {
+	w := &conn{Conn: c}
+	w.tcp.bind(c)
+	return w
+}

@@ -55,6 +55,7 @@ func (c *frameConn) Read(p []byte) (int, error) {
 	}
 	n := copy(p, c.buf[c.from:c.to])
 	c.from += n
+	c.pings.read(n, nil) // the server, which may be slow, has read it now
 	return n, nil
 }
 

@@ -17,7 +17,9 @@ import (
 // tls.NewListener(httpwire.Listener(l), config).
 //
 // A connection has a NetConn method that returns the one that l accepted. It
-// passes on CloseRead, CloseWrite and SyscallConn where that has them.
+// passes on CloseRead, CloseWrite and SyscallConn where that has them. A deadline that was taken away
+// from a [net.TCPConn] is not taken away again, until one is set or NetConn is called: l must
+// not set deadlines itself of a TCPConn that it has returned.
 func Listener(l net.Listener) net.Listener {
 	if l == nil {
 		panic("httpwire: nil listener")
@@ -49,7 +51,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		return c, nil
 	}
 	w := &conn{Conn: c}
-	w.direct, _ = c.(*net.TCPConn)
+	if w.direct, _ = c.(*net.TCPConn); w.direct == nil {
+		w.share() // what a deadline means there is not known
+	}
 	w.tcp.bind(c)
 	w.tcp.shutting = &l.closed
 	return w, nil
@@ -65,9 +69,14 @@ type conn struct {
 }
 
 func (c *conn) NetConn() net.Conn {
+	c.share()
+	return c.Conn
+}
+
+// share says that somebody else may set deadlines of the connection below.
+func (c *conn) share() {
 	c.noRead.share()
 	c.noWrite.share()
-	return c.Conn
 }
 
 func (c *conn) Read(p []byte) (n int, err error) {
@@ -118,7 +127,7 @@ func (c *conn) SetDeadline(t time.Time) (err error) {
 	if t.IsZero() && c.noRead.known() && c.noWrite.known() {
 		return nil
 	}
-	r, w := c.noRead.begin(), c.noWrite.begin()
+	r, w := c.noRead.begin(t), c.noWrite.begin(t)
 	if a := c.tcp.ahead.Load(); a != nil {
 		err = a.setDeadline(t, true)
 	} else {
@@ -134,7 +143,7 @@ func (c *conn) SetReadDeadline(t time.Time) (err error) {
 	if t.IsZero() && c.noRead.known() {
 		return nil
 	}
-	r := c.noRead.begin()
+	r := c.noRead.begin(t)
 	if a := c.tcp.ahead.Load(); a != nil {
 		err = a.setDeadline(t, false)
 	} else if c.direct != nil {
@@ -151,7 +160,7 @@ func (c *conn) SetWriteDeadline(t time.Time) (err error) {
 	if t.IsZero() && c.noWrite.known() {
 		return nil
 	}
-	w := c.noWrite.begin()
+	w := c.noWrite.begin(t)
 	if c.direct != nil {
 		err = c.direct.SetWriteDeadline(t)
 	} else {
@@ -168,8 +177,7 @@ func (c *conn) Close() error {
 	if a := c.tcp.ahead.Load(); a != nil {
 		a.close()
 	}
-	c.noRead.share() // a deadline of a closed connection is an error
-	c.noWrite.share()
+	c.share() // a deadline of a closed connection is an error
 	return c.Conn.Close()
 }
 

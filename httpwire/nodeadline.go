@@ -9,44 +9,53 @@ import (
 // away four times a request, mostly where there is none: to find that out here costs less than the poller's
 // locks, and pays for a third of what else we do for a request.
 //
-// Its word is version<<2 | shared | none. Who sets a deadline, or takes one away, begins with a new version,
-// and ends:
-//
-//	taken away  by a CAS of its own version to none: it fails if somebody has begun since
-//	set         none is taken away, whoever it is from
-//
-// So none is there only if no deadline is, or if one is being set by somebody who has not returned
-// yet: which is then as if it came later.
+// Its word is version<<18 | setting<<2 | shared | none. Whoever changes the deadline begins with a new version
+// and takes none away; setting counts those who are setting one, and have not returned. Who has taken
+// one away ends by a CAS of its own version to none, if that shows nobody who sets: it fails if
+// somebody has begun since. So where none is, nobody has set a deadline since it was last taken away,
+// nor is about to.
 type noDeadline struct{ word atomic.Uint64 }
 
 const (
 	deadlineNone   uint64 = 1 << iota
 	deadlineShared        // others have the connection below, and may set its deadlines: none is never there
-	deadlineVersion
+	deadlineSetting
+	deadlineVersion = deadlineSetting << 16
+
+	deadlineUnsure = deadlineVersion - 1 // all but the version
 )
 
 func (d *noDeadline) known() bool { return d.word.Load()&deadlineNone != 0 }
 
-func (d *noDeadline) begin() (version uint64) { return d.word.Add(deadlineVersion) }
+func (d *noDeadline) begin(t time.Time) (version uint64) {
+	add := deadlineVersion
+	if !t.IsZero() {
+		add += deadlineSetting
+	}
+	for {
+		w := d.word.Load()
+		version = w&^deadlineNone + add
+		if d.word.CompareAndSwap(w, version) {
+			return version
+		}
+	}
+}
 
 // end is told of the version's deadline, and whether it was set.
 func (d *noDeadline) end(version uint64, t time.Time, err error) {
-	if err != nil || !t.IsZero() {
-		d.forget(0)
-	} else if version&deadlineShared == 0 {
+	switch {
+	case !t.IsZero():
+		d.word.Add(^(deadlineSetting - 1)) // minus deadlineSetting
+	case err == nil && version&deadlineUnsure == 0:
 		d.word.CompareAndSwap(version, version|deadlineNone)
 	}
 }
 
 // share says that others may set deadlines from now on.
-func (d *noDeadline) share() { d.forget(deadlineShared) }
-
-// forget takes none away, and adds what is new.
-func (d *noDeadline) forget(add uint64) {
+func (d *noDeadline) share() {
 	for {
 		w := d.word.Load()
-		n := w&^deadlineNone | add
-		if w == n || d.word.CompareAndSwap(w, n) {
+		if d.word.CompareAndSwap(w, w&^deadlineNone|deadlineShared) {
 			return
 		}
 	}

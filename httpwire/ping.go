@@ -45,7 +45,7 @@ const justNow = 100 * time.Millisecond
 
 var epoch = time.Now()
 
-// read is told of the outcome of each Read. When it was is only asked while a ping is out or a write
+// read is told of the outcome of each Read, of the connection and of the server. When it was is only asked while a ping is out or a write
 // under way, and the clock costs a request more than anything else here. What was read before is no reason
 // to close then: the server pings after silence, and what it can't answer, a flood, piles up
 // during the write.

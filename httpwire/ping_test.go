@@ -244,6 +244,9 @@ func TestPings_traces(t *testing.T) {
 		{"ping,read,silence,answer,silence", false},
 		{"stuck,read", false},        // a flood
 		{"stuck,read,silence", true}, // a WINDOW_UPDATE, and then nothing
+		{"stuck,read ahead,silence", true},
+		{"stuck,read ahead,silence,handed on", false}, // a flood that the server is slow with
+		{"read ahead,stuck,handed on", false},
 		{"stuck,read,silence,wrote", false},
 		{"stuck,wrote", false},
 		{"stuck,short write,stuck", true},

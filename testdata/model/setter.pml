@@ -110,6 +110,7 @@ inline withdraw_for_good(r) {
 proctype parent(byte r) {
 	bool taken; bool was; bool wasLent;
 	withdraw_for_good(r);
+	assert(!(whose == r && (armed || busy))); /* it is Go's alone: what watch.withdraw promises */
 	lenders--
 }
 

@@ -95,6 +95,24 @@ func TestListener_noDeadline(t *testing.T) {
 	}
 }
 
+// So it is with net's own connections, until somebody else has them.
+func TestListener_noDeadlineTCP(t *testing.T) {
+	c, _ := accepted(t)
+	check := func(when string, want bool) {
+		t.Helper()
+		if r, w := httpwire.NoDeadline(c); r != want || w != want {
+			t.Errorf("%s: known to have none: %v, %v, want %v", when, r, w, want)
+		}
+	}
+	check("at first", false)
+	must(t, c.SetDeadline(time.Time{}))
+	check("taken away", true)
+	httpwire.Lowest(c)
+	check("looked below by ourselves", true)
+	c.(interface{ NetConn() net.Conn }).NetConn()
+	check("given away", false)
+}
+
 // Whose connections are not net's own may mean something else by a deadline that is none: they are told
 // each time.
 func TestListener_noDeadlineOthers(t *testing.T) {
@@ -177,48 +195,53 @@ func TestListener_noDeadlineOvertaken(t *testing.T) {
 		{name: "set, overtaken, and returns first", first: step{t: later, before: true}, held: true},
 		{name: "taken away, then set", first: step{t: none}},
 		{name: "taken away, then set, and returns first", first: step{t: none}, held: true},
-		{name: "set, seen, and not returned", first: step{t: later}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			server, client := net.Pipe()
-			defer client.Close()
-			below := &slow{Conn: server, gates: []*hold{
-				{before: tt.first.before, in: make(chan struct{}), out: make(chan struct{})}, nil,
-			}}
-			if tt.held {
-				below.gates[1] = &hold{in: make(chan struct{}), out: make(chan struct{})}
-			}
-			c := httpwire.Served(below)
-			defer c.Close()
-			must(t, c.SetReadDeadline(none)) // goes by without a gate
-			second := none
-			if tt.first.t.IsZero() {
-				second = later
-				must(t, c.SetReadDeadline(later)) // else nothing is to be taken away
-			}
-			below.gated.Store(true)
-			var ends [2]chan error
-			for i, d := range []time.Time{tt.first.t, second} {
-				ends[i] = make(chan error, 1)
-				go func() { ends[i] <- c.SetReadDeadline(d) }()
-				if g := below.gates[i]; g != nil {
-					receive(t, g.in, "a call to be held up")
-				} else {
-					must(t, receive(t, ends[i], "a call to return"))
+		for name, set := range map[string]func(net.Conn, time.Time) error{
+			"SetDeadline": net.Conn.SetDeadline, "SetReadDeadline": net.Conn.SetReadDeadline, "SetWriteDeadline": net.Conn.SetWriteDeadline,
+		} {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				server, client := net.Pipe()
+				defer client.Close()
+				below := &slow{Conn: server, gates: []*hold{
+					{before: tt.first.before, in: make(chan struct{}), out: make(chan struct{})}, nil,
+				}}
+				if tt.held {
+					below.gates[1] = &hold{in: make(chan struct{}), out: make(chan struct{})}
 				}
-			}
-			for i, g := range below.gates {
-				if g != nil {
-					close(g.out)
-					must(t, receive(t, ends[i], "a call to return"))
+				c := httpwire.Served(below)
+				defer c.Close()
+				must(t, set(c, none)) // goes by without a gate
+				second := none
+				if tt.first.t.IsZero() {
+					second = later
+					must(t, set(c, later)) // else nothing is to be taken away
 				}
-			}
-			n := below.calls.Load()
-			must(t, c.SetReadDeadline(none))
-			if reached := below.calls.Load() > n; !reached && below.last.Load() != nil {
-				t.Error("the deadline is still there, and can't be taken away")
-			}
-		})
+				below.gated.Store(true)
+				var ends [2]chan error
+				for i, d := range []time.Time{tt.first.t, second} {
+					ends[i] = make(chan error, 1)
+					go func() { ends[i] <- set(c, d) }()
+					if g := below.gates[i]; g != nil {
+						receive(t, g.in, "a call to be held up")
+					} else {
+						must(t, receive(t, ends[i], "a call to return"))
+					}
+				}
+				for i, g := range below.gates {
+					if g != nil {
+						close(g.out)
+						must(t, receive(t, ends[i], "a call to return"))
+					}
+				}
+				if below.last.Load() == nil {
+					t.Fatal("no deadline: this tests nothing")
+				}
+				must(t, set(c, none))
+				if below.last.Load() != nil {
+					t.Error("the deadline is still there, and can't be taken away")
+				}
+			})
+		}
 	}
 }
 
@@ -235,7 +258,12 @@ func TestListener_noDeadlineWoken(t *testing.T) {
 	set := make(chan error, 1)
 	go func() { set <- c.SetReadDeadline(time.Now().Add(-time.Second)) }()
 	receive(t, g.in, "the deadline to be set")
-	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+	woken := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		woken <- err
+	}()
+	if err := receive(t, woken, "the reader"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Read: %v", err)
 	}
 	must(t, c.SetReadDeadline(time.Time{}))
@@ -246,7 +274,7 @@ func TestListener_noDeadlineWoken(t *testing.T) {
 	must(t, receive(t, set, "the setter to return"))
 }
 
-// slow holds up the calls of SetReadDeadline that have a gate, by their number.
+// slow holds up those of its setters' calls that have a gate, by their number.
 type slow struct {
 	net.Conn
 	gates []*hold
@@ -261,7 +289,11 @@ type hold struct {
 	in, out chan struct{}
 }
 
-func (s *slow) SetReadDeadline(t time.Time) error {
+func (s *slow) SetDeadline(t time.Time) error      { return s.set(s.Conn.SetDeadline, t) }
+func (s *slow) SetReadDeadline(t time.Time) error  { return s.set(s.Conn.SetReadDeadline, t) }
+func (s *slow) SetWriteDeadline(t time.Time) error { return s.set(s.Conn.SetWriteDeadline, t) }
+
+func (s *slow) set(below func(time.Time) error, t time.Time) error {
 	s.calls.Add(1)
 	g := &hold{}
 	if s.gated.Load() {
@@ -278,7 +310,7 @@ func (s *slow) SetReadDeadline(t time.Time) error {
 	if g.before {
 		wait()
 	}
-	err := s.Conn.SetReadDeadline(t)
+	err := below(t)
 	s.last.Store(nil)
 	if !t.IsZero() {
 		s.last.Store(&t)
@@ -289,7 +321,7 @@ func (s *slow) SetReadDeadline(t time.Time) error {
 	return err
 }
 
-// Whoever has taken a deadline away can rely on that, whatever others have set before and at the same
+// Whoever has taken a deadline away can rely on that, whatever others have set before, all at the same
 // time.
 func TestListener_noDeadlineRace(t *testing.T) {
 	server, client := net.Pipe()

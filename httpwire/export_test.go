@@ -96,3 +96,12 @@ func Served(c net.Conn) net.Conn {
 	w.tcp.bind(c)
 	return w
 }
+
+// Lowest returns the connection below all that c is wrapped in, and does not give it away as NetConn does.
+func Lowest(c net.Conn) net.Conn { return lowest(c) }
+
+// NoDeadline reports whether c, accepted by a wrapped listener, knows that it has no deadline.
+func NoDeadline(c net.Conn) (read, write bool) {
+	w := c.(*conn)
+	return w.noRead.known(), w.noWrite.known()
+}

@@ -19,7 +19,7 @@ import (
 // A connection has a NetConn method that returns the one that l accepted. It
 // passes on CloseRead, CloseWrite and SyscallConn where that has them. A deadline that was taken away
 // from a [net.TCPConn] is not taken away again, until one is set or NetConn is called: l must
-// not set deadlines itself of a TCPConn that it has returned.
+// neither set deadlines of a TCPConn that it has returned nor close it.
 func Listener(l net.Listener) net.Listener {
 	if l == nil {
 		panic("httpwire: nil listener")

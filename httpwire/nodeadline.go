@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// noDeadline knows of one direction of a connection that it has no deadline. net/http takes a deadline
-// away four times a request, mostly where there is none: to find that out here costs less than the poller's
-// locks, and pays for a third of what else we do for a request.
+// noDeadline knows of one direction of a connection that it has no deadline. net/http takes deadlines
+// away six times a request of a connection that is kept alive, five of them where there is none: to find that
+// out here costs less than the poller's locks, and pays for a third of what else we do for a request.
 //
-// Its word is version<<18 | setting<<2 | shared | none. Whoever changes the deadline begins with a new version
+// Its word is version<<26 | setting<<2 | shared | none. Whoever changes the deadline begins with a new version
 // and takes none away; setting counts those who are setting one, and have not returned. Who has taken
 // one away ends by a CAS of its own version to none, if that shows nobody who sets: it fails if
 // somebody has begun since. So where none is, nobody has set a deadline since it was last taken away,
-// nor is about to.
+// nor is about to. (With a reader ahead, the connection below may have one for a moment: see ahead.)
 type noDeadline struct{ word atomic.Uint64 }
 
 const (
 	deadlineNone   uint64 = 1 << iota
 	deadlineShared        // others have the connection below, and may set its deadlines: none is never there
 	deadlineSetting
-	deadlineVersion = deadlineSetting << 16
+	deadlineVersion = deadlineSetting << 24
 
 	deadlineUnsure = deadlineVersion - 1 // all but the version
 )

@@ -82,15 +82,7 @@ func (s *server) accepted(a net.Addr) *net.TCPConn {
 
 // note keeps what accepted returns.
 func (s *server) note(ctx context.Context, c net.Conn) context.Context {
-	addr := c.RemoteAddr().String()
-	for {
-		w, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		c = w.NetConn()
-	}
-	s.socks.Store(addr, c)
+	s.socks.Store(c.RemoteAddr().String(), httpwire.Lowest(c))
 	return ctx
 }
 

@@ -168,6 +168,35 @@ func ownEnd(t *testing.T, v variant, set func(*http.Server), do func(*server, ht
 	}
 }
 
+// H5: a send ends in time in every request of a connection, not just in its first.
+func TestStream_lateInSecondRequest(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		t.Parallel() // it waits for time to pass
+		var sent atomic.Int64
+		errs := make(chan error, 1)
+		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/first" {
+				_, _ = io.WriteString(w, "first")
+				return
+			}
+			st, err := httpwire.NewChunks(w, r, &httpwire.StreamOptions{SendTimeout: 100 * time.Millisecond})
+			if err == nil {
+				err = floodStream(st, &sent)
+			}
+			errs <- err
+		}))
+		c, _ := s.dial(t)
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/first")
+		if got, err := readResponse(c); err != nil || got != "first" {
+			t.Fatalf("answer %q, %v", got, err)
+		}
+		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/second") // and nothing is read any more
+		if err := receive(t, errs, "Emit"); err != httpwire.ErrSendTimeout {
+			t.Errorf("Emit: %v, want ErrSendTimeout", err)
+		}
+	})
+}
+
 // H5: on HTTP/2 a client that opens its windows and stops reading the socket holds
 // the stream's reset back as well. Emit ends all the same.
 func TestStream_http2FullSocket(t *testing.T) {

@@ -56,7 +56,7 @@ func protocolTable(b *bytes.Buffer, r *result.Results) {
 
 // wayTable is the way into C and back, by load and protocol.
 func wayTable(b *bytes.Buffer, r *result.Results) {
-	b.WriteString("\nThe way back waits for a P, and where Go has to notice, the way in does as well. hangup, from the client's close or reset, p50 / p99:\n\n")
+	b.WriteString("\nThe way back waits for a P, and where Go has to notice, the way in does as well. hangup, from the client's close or reset, with an observer that notes each stage (which costs some itself), p50 / p99:\n\n")
 	b.WriteString("| | | flag set | C saw it | from there to `Do` back | `Do` back | samples |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, load := range loadsOf(r) {
 		for _, c := range r.Latency {

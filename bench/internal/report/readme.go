@@ -142,9 +142,9 @@ func wayLine(b *bytes.Buffer, r *result.Results) {
 
 // p50 is of hangup, "" if it was not measured.
 func p50(r *result.Results, load, protocol string, s result.Stage) string {
-	c, ok := find(r, load, protocol, baseline)
+	c, ok := findObserved(r, load, protocol) // as the way back's table has
 	if !ok {
-		c, ok = findObserved(r, load, protocol)
+		c, ok = find(r, load, protocol, baseline)
 	}
 	if !ok {
 		return ""
@@ -174,7 +174,7 @@ func requestTable(b *bytes.Buffer, r *result.Results) {
 	}
 	b.WriteString("\n| What `Configure` costs requests that nobody leaves, against a plain server | processor time, plain | more, % (95 % interval) | requests/s, plain | slower, % | allocations |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Requests {
-		mdRow(b, c.Protocol+", "+c.Set, duration(c.PlainCPU), spread(c.CPU), fmt.Sprintf("%.0f", c.PlainPerSec), spread(c.Slower), fmt.Sprintf("%.0f", c.Allocs))
+		mdRow(b, c.Protocol+", "+c.Set, duration(c.PlainCPU), spread(c.CPU), fmt.Sprintf("%.0f", c.PlainPerSec), spread(c.Slower), fmt.Sprintf("%.0f", max(c.Allocs, 0)))
 	}
 }
 

@@ -44,6 +44,14 @@ var aims = []aim{
 		}
 		return float64(busy.Back.P50) / float64(spare.Back.P50)
 	}},
+	{"`Configure`, the protocol that loses most: % fewer requests a second", 3, false, func(r *result.Results) (most float64) {
+		for _, c := range r.Requests {
+			if c.Set == "configured" {
+				most = max(most, c.Slower.Median)
+			}
+		}
+		return most
+	}},
 }
 
 // pollRatio is of medians of the same rounds.

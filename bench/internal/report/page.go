@@ -34,7 +34,7 @@ func Page(r *result.Results) []byte {
 	countTable(&b, r)
 	b.WriteString("\n## Aims\n")
 	aimTable(&b, r)
-	b.WriteString("\nWhy some are missed: [CONTRIBUTING.md](../../CONTRIBUTING.md), \"What does a call cost, against what we aimed at?\" and \"Why is the flag of an idle server not faster?\".\n")
+	b.WriteString("\nWhy some are missed: [CONTRIBUTING.md](../../CONTRIBUTING.md), \"What does a call cost, against what we aimed at?\", \"What does Configure cost?\" and \"Why is the flag of an idle server not faster?\".\n")
 	return b.Bytes()
 }
 

@@ -157,6 +157,20 @@ func TestAims_back(t *testing.T) {
 	}
 }
 
+// Of what Configure costs the protocol that loses most is judged, and no other set.
+func TestAims_configure(t *testing.T) {
+	r := new(result.Results)
+	for set, slower := range map[string][]float64{"configured": {1, 3.5, -7}, "configured, a handler around it": {9}, "plain, against itself": {8}} {
+		for _, s := range slower {
+			r.Requests = append(r.Requests, result.RequestCost{Set: set, Slower: result.Ratio{Median: s}})
+		}
+	}
+	var b bytes.Buffer
+	if aimTable(&b, r); !strings.Contains(b.String(), "fewer requests a second | at most 3.00 | 3.50, missed |") {
+		t.Error(b.String())
+	}
+}
+
 // The aims for less than a call are judged by their own figures, with the limits that were set.
 func TestAims_micro(t *testing.T) {
 	for limit, met := range map[float64]bool{0.9: true, 1.1: false} {

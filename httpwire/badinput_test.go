@@ -193,13 +193,14 @@ func TestOnDisconnect_resetFlood(t *testing.T) {
 		waitFor(t, "the connection to end", func() bool { return s.open.Load() == 1 }) // the neighbour's
 		waitFor(t, "all handlers to return", func() bool { return f.entered.Load() == f.left.Load() })
 		// More may enter: each has counted before it left. One can have been ended by the server's
-		// GOAWAY: that whose reset the server had not read with it.
+		// GOAWAY: that whose reset the server had not read with it. And so can those whose resets had to
+		// go: of them it is only known that there may have been one.
 		n, ended := f.left.Load(), f.ended.Load()
-		if told := f.told.Load() + ended; told < n || told > f.entered.Load() || ended > 1 || f.wrong.Load() != 0 {
+		if told := f.told.Load() + ended; told < n || told > f.entered.Load() || ended > 1 && !f.dropped.Load() || f.wrong.Load() != 0 {
 			t.Errorf("%d left, %d told or ended by us, %d entered; %d ended by us, %d told wrongly", n, told, f.entered.Load(), ended, f.wrong.Load())
 		}
-		if f.uncoded.Load() > 0 && f.kept.Load() < 2048 {
-			t.Errorf("%d were told without their code, though at most %d had to be kept", f.uncoded.Load(), f.kept.Load())
+		if f.uncoded.Load() > 0 && !f.dropped.Load() {
+			t.Errorf("%d were told without their code, though none had to go", f.uncoded.Load())
 		}
 		if n := f.kept.Load(); n > 4096 {
 			t.Errorf("%d resets were kept", n)
@@ -209,10 +210,20 @@ func TestOnDisconnect_resetFlood(t *testing.T) {
 	})
 }
 
+// C1: a stream whose reset has come is gone, also if the server gives up the connection while its handler
+// attaches.
+func TestOnDisconnect_resetBeforeGoAway(t *testing.T) {
+	if n := httpwire.RaceAttachFailed(20_000); n != 0 {
+		t.Errorf("%d requests were not told of their reset", n)
+	}
+}
+
 // A flood counts what its handlers met with.
 type flood struct {
 	visits
 	entered, left, told, uncoded, ended, wrong, kept atomic.Int64
+
+	dropped atomic.Bool // some resets had to go
 }
 
 func (f *flood) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -232,6 +243,9 @@ func (f *flood) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	<-r.Context().Done()
+	if httpwire.EarlyDropped(r) {
+		f.dropped.Store(true)
+	}
 	switch cause := context.Cause(r.Context()); {
 	case errors.Is(cause, httpwire.ErrServerClosed):
 		f.ended.Add(1)

@@ -44,6 +44,14 @@ func EarlyKept(r *http.Request) int {
 	return len(c.early.codes)
 }
 
+// EarlyDropped reports whether some of them had to go.
+func EarlyDropped(r *http.Request) bool {
+	c := watchOf(r).conn.(*http2Conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.early.low != 0
+}
+
 // SwapOnly does the first half of a Gone: r's watch is decided, nobody is told.
 func SwapOnly(r *http.Request) *Disconnect {
 	d := new(Disconnect)

@@ -35,24 +35,30 @@ func (c *http2Conn) Proto() uint8 { return wire.HTTP2 }
 func (c *http2Conn) Outermost(h http.Handler) bool { return outermost(c.srv, h) }
 
 func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) uint64 {
-	id := streamID(w)
+	return c.attach(streamID(w), s)
+}
+
+// attach does not register a sink whose end is known: who gives up the connection in the next
+// moment must not end it first, for another reason.
+func (c *http2Conn) attach(id uint64, s wire.Sink) uint64 {
 	c.mu.Lock()
 	if id == 0 {
 		c.anon++
 		id = anonymous + c.anon
 	}
-	c.sinks.set(id, s)
 	ev, gone, failed := c.ev, c.gone, c.failed
 	if id < anonymous {
 		if code, ok := c.early.attach(uint32(id)); ok {
 			ev, gone = resetEvent(code), true
 		}
 	}
+	if !gone {
+		c.sinks.set(id, s)
+	}
 	c.mu.Unlock()
 	if gone {
 		s.Gone(ev)
-	}
-	if w, ok := s.(*watch); ok && failed {
+	} else if w, ok := s.(*watch); ok && failed {
 		w.complete()
 	}
 	return id

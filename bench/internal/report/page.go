@@ -91,7 +91,7 @@ func callTable(b *bytes.Buffer, r *result.Results) {
 	}
 	fmt.Fprintf(b, "\n| One native call that nobody cancels | the C call alone, %s ns, is 1 (quartiles) | allocations |\n| --- | --- | --- |\n", digits(r.Calls[0].NS.Median))
 	for _, c := range r.Calls[1:] {
-		mdRow(b, c.Name, spread(c.Against), fmt.Sprintf("%.0f", c.Allocs))
+		mdRow(b, c.Name, spread(c.Against), whole(c.Allocs))
 	}
 }
 

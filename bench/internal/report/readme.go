@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/hangup-go/hangup/bench/internal/protocol"
@@ -174,8 +175,11 @@ func requestTable(b *bytes.Buffer, r *result.Results) {
 	}
 	b.WriteString("\n| What `Configure` costs requests that nobody leaves, against a plain server | processor time, plain | more, % (95 % interval) | requests/s, plain | slower, % | allocations |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, c := range r.Requests {
-		mdRow(b, c.Protocol+", "+c.Set, duration(c.PlainCPU), spread(c.CPU), fmt.Sprintf("%.0f", c.PlainPerSec), spread(c.Slower), fmt.Sprintf("%.0f", max(c.Allocs, 0)))
+		mdRow(b, c.Protocol+", "+c.Set, duration(c.PlainCPU), spread(c.CPU), fmt.Sprintf("%.0f", c.PlainPerSec), spread(c.Slower), whole(c.Allocs))
 	}
 }
+
+// whole is x without its fraction, and without the sign of a zero.
+func whole(x float64) string { return fmt.Sprintf("%.0f", math.Round(x)+0) }
 
 func mdRow(b *bytes.Buffer, cols ...string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cols, " | ")) }

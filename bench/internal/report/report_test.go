@@ -171,6 +171,15 @@ func TestAims_configure(t *testing.T) {
 	}
 }
 
+// A little less than nothing is nothing, and what is less is said.
+func TestWhole(t *testing.T) {
+	for x, want := range map[float64]string{-0.002: "0", 0: "0", 1.98: "2", -0.9: "-1"} {
+		if got := whole(x); got != want {
+			t.Errorf("%v is %q, want %q", x, got, want)
+		}
+	}
+}
+
 // The aims for less than a call are judged by their own figures, with the limits that were set.
 func TestAims_micro(t *testing.T) {
 	for limit, met := range map[float64]bool{0.9: true, 1.1: false} {

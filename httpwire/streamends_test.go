@@ -168,22 +168,26 @@ func ownEnd(t *testing.T, v variant, set func(*http.Server), do func(*server, ht
 	}
 }
 
+// floodLate sends until a send takes too long, and returns its error.
+func floodLate(w http.ResponseWriter, r *http.Request) error {
+	st, err := httpwire.NewChunks(w, r, &httpwire.StreamOptions{SendTimeout: 100 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	return floodStream(st, new(atomic.Int64))
+}
+
 // H5: a send ends in time in every request of a connection, not just in its first.
 func TestStream_lateInSecondRequest(t *testing.T) {
 	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
 		t.Parallel() // it waits for time to pass
-		var sent atomic.Int64
 		errs := make(chan error, 1)
 		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/first" {
 				_, _ = io.WriteString(w, "first")
 				return
 			}
-			st, err := httpwire.NewChunks(w, r, &httpwire.StreamOptions{SendTimeout: 100 * time.Millisecond})
-			if err == nil {
-				err = floodStream(st, &sent)
-			}
-			errs <- err
+			errs <- floodLate(w, r)
 		}))
 		c, _ := s.dial(t)
 		send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/first")
@@ -202,14 +206,9 @@ func TestStream_lateInSecondRequest(t *testing.T) {
 func TestStream_http2FullSocket(t *testing.T) {
 	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
 		t.Parallel() // it waits for time to pass
-		var sent atomic.Int64
 		errs := make(chan error, 1)
 		s := v.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			st, err := httpwire.NewChunks(w, r, &httpwire.StreamOptions{SendTimeout: 100 * time.Millisecond})
-			if err == nil {
-				err = floodStream(st, &sent)
-			}
-			errs <- err
+			errs <- floodLate(w, r)
 		}))
 		c := s.h2(t)
 		must(t, c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1}))

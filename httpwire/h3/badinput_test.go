@@ -152,8 +152,9 @@ func TestStress_resetFlood(t *testing.T) {
 	for end := time.Now().Add(bound); entered.Load() != left.Load() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if n := entered.Load(); n == 0 || told.Load() != n || left.Load() != n || wrong.Load() != 0 {
-		t.Errorf("%d entered, %d told, %d left, %d wrongly", n, told.Load(), left.Load(), wrong.Load())
+	// More may enter: each is told before it leaves.
+	if n, m := left.Load(), told.Load(); n == 0 || m < n || m > entered.Load() || wrong.Load() != 0 {
+		t.Errorf("%d entered, %d told, %d left before, %d wrongly", entered.Load(), m, n, wrong.Load())
 	}
 	t.Logf("of %d streams %d reached a handler", streams, entered.Load())
 	beside.untouched()

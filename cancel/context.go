@@ -142,8 +142,8 @@ type Governed interface {
 // governed by the token alone; for it, and for any other, FromContext returns
 // nil.
 func FromContext(ctx context.Context) *Token {
-	if c, ok := ctx.(*tokenCtx); ok {
-		return c.t
+	if t := Direct(ctx); t != nil {
+		return t
 	}
 	if Plain(ctx) {
 		return nil
@@ -156,6 +156,14 @@ func FromContext(ctx context.Context) *Token {
 		return nil
 	}
 	return t
+}
+
+// Direct is FromContext of what NewContext returns, and nil for any other context.
+func Direct(ctx context.Context) *Token {
+	if c, ok := ctx.(*tokenCtx); ok {
+		return c.t
+	}
+	return nil
 }
 
 // NewContext returns a context with the values and the deadline of parent that

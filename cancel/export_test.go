@@ -11,4 +11,4 @@ func Running(t *Token) (n int) {
 }
 
 // Borrowed reports whether t is borrowed.
-func Borrowed(t *Token) bool { return t.state.Load()/borrow != 0 }
+func Borrowed(t *Token) bool { return t.state.Load()&borrows != 0 }

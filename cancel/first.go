@@ -1,133 +1,173 @@
 package cancel
 
-// A FirstCallback is the place of one callback, which is registered and taken back without the
-// token's mutex: three read-modify-writes instead of seven. It is for package native, where
-// most calls have one callback and nobody cancels them. The zero value is vacant; it must
-// not be copied.
-//
-// Its word is generation << 2 | phase:
-//
-//	vacant -> taking   register: a CAS
-//	     -> pending    register: a store, f is written
-//	     -> vacant     Stop, of a place or a registration: a CAS, without a lock unless the token is cancelled
-//	     -> started    Cancel, or register that finds the token cancelled: a CAS under the token's mutex;
-//	                   from here on it is a node like others, on the token's lists
-//	     -> vacant     Free, when it has ended and has been waited for
-//
-// Who registers stores pending, then looks at the token's state; Cancel writes the state, then looks
-// at the word: one of the two sees the other, and of those that see both one wins
-// the CAS. Cancel finds the place by the token's pointer, under the mutex under which the pointer is
-// taken away before the place goes to another token: so it starts only what is its token's. A call
-// that has seen its token cancelled waits at the mutex for that look before it stops its callback, which
-// therefore has started.
-type FirstCallback struct{ n node }
-
-const (
-	vacant uint64 = iota // and the phase of all other nodes
-	taking
-	pending
-	started
-	generation
+import (
+	"sync/atomic"
+	"unsafe"
 )
 
-func phase(word uint64) uint64 { return word & (generation - 1) }
+// The first callback of whoever has a token alone costs no lock: one compare-and-swap to register
+// it, and its end is one with what ends the call anyway. It is for package native, where most calls
+// have one callback and nobody cancels them.
+//
+// To have a token alone is to be the borrower that has what the token keeps (AcquireKept), or the owner
+// of a token that nobody borrows. It is one call at a time, which registers from any goroutine, and
+// ends when all those have returned.
+//
+// The token has two places, and a number in its state. The number's lowest bit names the current
+// place; the other one is dead: nobody but the call that has the token touches it. The current
+// place, and the number, go so:
+//
+//	nil -> f              OnCancelFirst: a swap of the place. Who succeeds clears the dead one, looks at the state
+//	                      then, and claims f if the token has been cancelled
+//	f   -> f, stopped     Registration.Stop: a bit of the state, set by a swap that fails if the token
+//	                      is decided or the number another
+//	f   -> taken          Cancel, or who else finds the token cancelled: with the mutex held. f has a node
+//	                      from here on, and is a callback like others; the number stays until Reset
+//	f   -> dead           StopFirst, ReleaseKept: a swap of the state to the next number, which fails if the
+//	                      token is cancelled. In ReleaseKept the loan ends by the same swap
+//
+// So completion and cancel meet in the state (C1): whichever swap comes first is what has
+// happened. Who registers writes the place, then reads the state; Cancel writes the state, then
+// reads the place: one of the two sees the other, and of those that see both one takes it.
+//
+// A place that has died in ReleaseKept keeps its callback reachable until the next one is registered, or
+// the token is closed and not borrowed: whoever ended the loan may touch it no more.
 
-// OnCancelFirst is t's OnCancel in place p, and fails if that is taken. One place at a time
-// is t's: p is the only one from now on until t is closed and not borrowed, or ForgetFirst.
-func (t *Token) OnCancelFirst(p *FirstCallback, f func(cause error)) (r Registration, ok bool) {
-	n := &p.n
-	w := n.gen.Load()
-	if phase(w) != vacant || !n.gen.CompareAndSwap(w, w+taking) {
+// number is what the state counts calls with a callback by, above its other bits. A registration that
+// is 2^32 of them old would be taken for a new one.
+const (
+	numberShift        = 32
+	number      uint64 = 1 << numberShift
+)
+
+// taken is the place's content when its callback has been claimed.
+var taken = pointerOf(func(error) {})
+
+// A func value is one pointer, which the garbage collector knows as such.
+func pointerOf(f func(error)) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&f)) }
+func funcOf(p unsafe.Pointer) func(error)    { return *(*func(error))(unsafe.Pointer(&p)) }
+
+// firstAt returns the current place, and what is there, at a state of the token.
+func (t *Token) firstAt(state uint64) (place *unsafe.Pointer, f unsafe.Pointer) {
+	place = &t.first[state>>numberShift&1]
+	return place, atomic.LoadPointer(place)
+}
+
+// OnCancelFirst is t's OnCancel, for who has t alone. It fails if a callback has been registered
+// so before, or t is decided: then OnCancel serves.
+func (t *Token) OnCancelFirst(f func(cause error)) (r Registration, ok bool) {
+	s := t.state.Load()
+	i := s >> numberShift & 1
+	if s&(decided|stopped) != 0 || !atomic.CompareAndSwapPointer(&t.first[i], nil, pointerOf(f)) {
 		return r, false
 	}
-	n.f = f
-	if t.first.Load() != n {
-		t.first.Store(n)
+	if t.first[1-i] != nil {
+		t.first[1-i] = nil
 	}
-	n.gen.Store(w + pending)
-	r = Registration{t: t, n: n, gen: w + started}
 	if t.state.Load()&decided != 0 {
-		return t.firstDecided(r), true
+		t.firstDecided()
 	}
-	return r, true
+	return Registration{t: t, gen: s >> numberShift}, true
 }
 
-func (t *Token) firstDecided(r Registration) Registration {
+func (t *Token) firstDecided() {
 	t.mu.Lock()
-	if t.state.Load()&completed != 0 {
-		t.mu.Unlock()
-		r.n.stop(r.gen) // nobody starts it
-		return Registration{}
-	}
-	mine := t.startFirst() != nil // else Cancel came by after we had stored pending
+	n := t.claimFirst()
 	t.mu.Unlock()
-	if mine {
-		go r.n.run(t, t.cause)
+	if n != nil {
+		go n.run(t, t.cause)
 	}
-	return r
 }
 
-// startFirst moves the first callback to the running ones, if it is pending. The mutex is held.
-func (t *Token) startFirst() *node {
-	n := t.first.Load()
-	if n == nil {
+// claimFirst moves the first callback to the running ones, if there is one that was not stopped,
+// t is cancelled, and nobody has been here before. The mutex is held. The caller starts it.
+func (t *Token) claimFirst() *node {
+	s := t.state.Load()
+	place, f := t.firstAt(s)
+	if s&cancelled == 0 || s&stopped != 0 || f == nil || f == taken {
 		return nil
 	}
-	w := n.gen.Load()
-	if phase(w) != pending || !n.gen.CompareAndSwap(w, w+1) {
-		return nil
-	}
+	atomic.StorePointer(place, taken)
+	n := t.newNode(funcOf(f))
+	n.first = true
 	t.running.push(n)
 	return n
 }
 
-// stop takes a pending callback back, if it is that of the generation.
-func (n *node) stop(gen uint64) bool {
-	return n.gen.CompareAndSwap(gen-started+pending, gen-started+generation)
+// stopFirst is Registration.Stop of a first callback.
+func (t *Token) stopFirst(n uint64) bool {
+	for {
+		s := t.state.Load()
+		if s>>numberShift != n || s&(decided|stopped) != 0 {
+			return false
+		}
+		if t.state.CompareAndSwap(s, s|stopped) {
+			return true
+		}
+	}
 }
 
-// Stop makes the place vacant, and reports whether it could: false means that its callback, which is
-// t's, has started, or is being registered. It never stops one of a t that shows that it is cancelled.
-func (p *FirstCallback) Stop(t *Token) bool {
-	w := p.n.gen.Load()
-	return phase(w) == vacant || phase(w) == pending && !(t.Cancelled() && t.looked()) && p.n.stop(w-pending+started)
+// firstOf returns the registration of the first callback with number n as a node, if it has
+// started and there is still something to wait for or to be told.
+func (t *Token) firstOf(n uint64) (r Registration) {
+	t.mu.Lock() // Cancel, which may have decided, lets go of it behind its look
+	defer t.mu.Unlock()
+	if t.state.Load()>>numberShift != n {
+		return r
+	}
+	for _, l := range []*list{&t.running, &t.panicked} {
+		for m := l.head; m != nil; m = m.next {
+			if m.first {
+				return Registration{t: t, n: m, gen: m.gen.Load()}
+			}
+		}
+	}
+	return r
 }
 
-// looked reports whether t is cancelled, and returns when Cancel has looked at the first callback. A stale
-// registration may come by here: of t it reads the state alone.
-func (t *Token) looked() bool {
-	if t.state.Load()&cancelled == 0 {
+// NoFirst reports whether there is no first callback, for who has t alone.
+func (t *Token) NoFirst() bool {
+	_, f := t.firstAt(t.state.Load())
+	return f == nil
+}
+
+// StopFirst ends the first callback of who has t alone, if there is one, and forgets it. False means that t is
+// cancelled: the callback has started, or is about to, see FirstStarted. It never stops one of a t
+// that shows that it is cancelled.
+func (t *Token) StopFirst() bool {
+	if t.NoFirst() {
+		return true
+	}
+	if t.Cancelled() {
 		return false
 	}
-	t.mu.Lock() // Cancel lets go of it behind its look
-	defer t.mu.Unlock()
-	return true
-}
-
-// Started returns the registration of a callback of t's that has started, if p has one: to be
-// waited for, and then freed.
-func (p *FirstCallback) Started(t *Token) (r Registration, ok bool) {
-	w := p.n.gen.Load()
-	if phase(w) != started {
-		return r, false
-	}
-	return Registration{t: t, n: &p.n, gen: w}, true
-}
-
-// Free makes the place of a callback vacant that has started and been waited for.
-func (p *FirstCallback) Free() { p.n.gen.Add(generation - started) }
-
-// Forget lets go of a callback that was stopped. The place is vacant and nobody uses it.
-func (p *FirstCallback) Forget() {
-	if p.n.f != nil {
-		p.n.f = nil
+	for {
+		s := t.state.Load()
+		if s&cancelled != 0 {
+			return false
+		}
+		if t.state.CompareAndSwap(s, s&^stopped+number) {
+			t.first[s>>numberShift&1] = nil
+			return true
+		}
 	}
 }
 
-// ForgetFirst makes t forget the place, which is vacant. Who may be cancelling t just now is
-// waited for before the place is used again.
+// FirstStarted is for who has t alone, when StopFirst or ReleaseKept has returned false. It reports
+// whether the callback has started, and returns its registration: to be waited for, before ForgetFirst.
+func (t *Token) FirstStarted() (r Registration, ok bool) {
+	t.firstDecided() // for one that is being registered; and waits for Cancel's look
+	s := t.state.Load()
+	if _, f := t.firstAt(s); f != taken {
+		return r, false // it was stopped
+	}
+	return t.firstOf(s >> numberShift), true
+}
+
+// ForgetFirst makes the place of a callback vacant that has been waited for.
 func (t *Token) ForgetFirst() {
-	if t.first.Load() != nil {
-		t.first.Store(nil)
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	place, _ := t.firstAt(t.state.Load())
+	atomic.StorePointer(place, nil)
 }

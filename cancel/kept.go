@@ -1,16 +1,15 @@
 package cancel
 
+import "unsafe"
+
 // Kept is an object that a token keeps for those who borrow it, so that the calls of a
 // request, which mostly come one after the other, share one without a look into a
-// pool (13 ns of 36). It is for package native; others have no use for it. Free takes
-// Value back once the token is closed and not borrowed; it is called without locks.
+// pool (13 ns of 36). It is for package native; others have no use for it. Free is
+// called without locks, once the token is closed and not borrowed.
 //
 // Rejected: an array of objects found by the address of the stack (as fast on two
 // processors, but on many the lines move between them, where a sync.Pool's stay).
-type Kept struct {
-	Value any
-	Free  func(value any)
-}
+type Kept interface{ Free() }
 
 // AcquireKept is Acquire, which also lends what the token keeps to one borrower at a time:
 // place is nil for the others. Until ReleaseKept the borrower may read *place and, where
@@ -20,7 +19,7 @@ type Kept struct {
 // The lent bit of the state belongs to one of the borrows; who has it has t.kept.
 // It comes and goes with that borrow, in the same read-modify-write, so that a token
 // that is not borrowed has lent nothing.
-func (t *Token) AcquireKept() (place **Kept, ok bool) {
+func (t *Token) AcquireKept() (place *Kept, ok bool) {
 	for {
 		s := t.state.Load()
 		switch {
@@ -36,10 +35,40 @@ func (t *Token) AcquireKept() (place **Kept, ok bool) {
 	}
 }
 
-// ReleaseKept gives back a borrow that has the place.
-func (t *Token) ReleaseKept() {
-	s := t.state.Add(^(borrow + lent - 1)) // minus both
-	if s&^decided == closed {              // and no borrow
+// Lent reports whether somebody has what t keeps.
+func (t *Token) Lent() bool { return t.state.Load()&lent != 0 }
+
+// ReleaseKept gives back a borrow that has the place, and stops its first callback with it. False means
+// that t is cancelled, and nothing was done: the callback has started, or is about to. Then StopFirst,
+// FirstStarted and ForgetFirst come before it.
+func (t *Token) ReleaseKept() bool {
+	if t.NoFirst() {
+		t.recycleAt(t.state.Add(^(borrow + lent - 1))) // minus both
+		return true
+	}
+	return t.releaseFirst()
+}
+
+func (t *Token) releaseFirst() bool {
+	if t.Cancelled() {
+		return false
+	}
+	for {
+		s := t.state.Load()
+		if s&cancelled != 0 {
+			return false
+		}
+		next := s&^(lent|stopped) - borrow + number
+		if t.state.CompareAndSwap(s, next) {
+			t.recycleAt(next)
+			return true
+		}
+	}
+}
+
+// recycleAt is what follows the end of a borrow that left the state s.
+func (t *Token) recycleAt(s uint64) {
+	if s&(closed|borrows) == closed {
 		t.recycle()
 	}
 }
@@ -48,8 +77,8 @@ func (t *Token) ReleaseKept() {
 // Reset: then they, if they are there, are of the token's next life.
 func (t *Token) recycle() {
 	t.mu.Lock()
-	var k *Kept
-	if s := t.state.Load(); s&closed != 0 && s/borrow == 0 {
+	var k Kept
+	if s := t.state.Load(); s&(closed|borrows) == closed {
 		k = t.recycleLocked()
 	}
 	t.mu.Unlock()
@@ -58,18 +87,18 @@ func (t *Token) recycle() {
 
 // recycleLocked takes both from a token that nobody borrows. The caller frees what
 // was kept, without the lock.
-func (t *Token) recycleLocked() *Kept {
+func (t *Token) recycleLocked() Kept {
 	if s := t.slot.Swap(nil); s != nil {
 		slots.put(s)
 	}
 	k := t.kept
 	t.kept = nil
-	t.ForgetFirst()
+	t.first = [2]unsafe.Pointer{}
 	return k
 }
 
-func free(k *Kept) {
+func free(k Kept) {
 	if k != nil {
-		k.Free(k.Value)
+		k.Free()
 	}
 }

@@ -9,6 +9,11 @@ import (
 	"github.com/hangup-go/hangup/cancel"
 )
 
+// kept is something a token keeps.
+type kept func()
+
+func (k kept) Free() { k() }
+
 // What a token keeps has one user at a time, and goes back once, when the token is closed
 // and nobody has borrowed it: whatever Close, Release and Reset meet.
 func TestToken_kept_race(t *testing.T) {
@@ -54,16 +59,35 @@ func borrowKept(t *testing.T, tok *cancel.Token, inUse, made, freed *atomic.Int6
 	}
 	if *place == nil {
 		made.Add(1)
-		*place = &cancel.Kept{Value: 1, Free: func(any) {
+		*place = kept(func() {
 			freed.Add(1)
 			if inUse.Load() != 0 {
 				t.Error("given back while it is lent")
 			}
-		}}
+		})
 	}
 	runtime.Gosched()
 	inUse.Add(-1)
-	tok.ReleaseKept()
+	if !tok.ReleaseKept() {
+		t.Error("the loan has not ended")
+	}
+}
+
+// What is kept goes back also if the last borrow ends with a callback that it stops.
+func TestToken_keptWithCallback(t *testing.T) {
+	var tok cancel.Token
+	freed := 0
+	place, _ := tok.AcquireKept()
+	*place = kept(func() { freed++ })
+	tok.OnCancelFirst(func(error) { t.Error("started") })
+	tok.Flag()
+	before := cancel.FlagsInUse()
+	tok.Close()
+	if freed != 0 || !tok.ReleaseKept() || freed != 1 || cancel.FlagsInUse() != before-1 {
+		t.Errorf("given back %d times; %d flags in use, before %d", freed, cancel.FlagsInUse(), before)
+	}
+	tok.Cancel(errGone)
+	tok.Reset()
 }
 
 // Reset gives back what Close left behind, if anything is left, and a token that has
@@ -76,7 +100,7 @@ func TestToken_keptAtClose(t *testing.T) {
 		if !ok || place == nil || *place != nil {
 			t.Fatalf("a new token: %v, %v", place, ok)
 		}
-		*place = &cancel.Kept{Value: 7, Free: func(v any) { freed += v.(int) }}
+		*place = kept(func() { freed++ })
 		tok.Acquire()
 		tok.ReleaseKept()
 		tok.Close()
@@ -84,7 +108,7 @@ func TestToken_keptAtClose(t *testing.T) {
 			t.Error("given back under a borrow")
 		}
 		tok.Release()
-		if freed != 7 {
+		if freed != 1 {
 			t.Errorf("given back: %d", freed)
 		}
 		tok.Reset()

@@ -8,13 +8,14 @@ import (
 // A node is one registered callback. All fields but gen are guarded by the
 // mutex of the token that owns the node.
 type node struct {
-	gen  atomic.Uint64 // advanced when recycled, see invariant 3; of a FirstCallback with its phase
+	gen  atomic.Uint64 // advanced when recycled, see invariant 3
 	on   *list         // the list the node is on
 	prev *node
 	next *node
 
 	f       func(error)   // nil if the node is free
 	child   *Token        // a link's: cancelled by Cancel itself, f is not called
+	first   bool          // of a first callback, see first.go
 	handoff *node         // chain of nodes that Cancel is about to start
 	goid    uint64        // of the goroutine that runs f, once it does
 	ended   chan struct{} // made by the first goroutine that waits for f
@@ -37,11 +38,8 @@ func (t *Token) newNode(f func(error)) *node {
 // recycleNode forgets the callback and frees its node. n is on no list; every Registration for it goes
 // stale.
 func (t *Token) recycleNode(n *node) {
-	n.f, n.child, n.handoff, n.goid, n.panic = nil, nil, nil, 0, nil
-	if phase(n.gen.Load()) == started {
-		return // until Free
-	}
-	n.gen.Add(generation)
+	n.f, n.child, n.first, n.handoff, n.goid, n.panic = nil, nil, false, nil, 0, nil
+	n.gen.Add(1)
 	if n != &t.inline {
 		nodes.Put(n)
 	}

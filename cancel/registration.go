@@ -7,8 +7,8 @@ import "github.com/hangup-go/hangup/internal/goid"
 // of the zero Registration do nothing and return false.
 type Registration struct {
 	t   *Token
-	n   *node
-	gen uint64
+	n   *node  // nil: of a first callback, see first.go
+	gen uint64 // the node's, or the callback's number
 }
 
 // OnCancel registers f to be called with the cause when t is cancelled: at most
@@ -26,7 +26,7 @@ func (t *Token) OnCancel(f func(cause error)) Registration {
 	state := t.state.Load()
 	// Of a closed token only a borrower, whose call is still being made, needs
 	// to hear: it joins its callbacks before it releases.
-	if state&completed != 0 || state&closed != 0 && state/borrow == 0 {
+	if state&completed != 0 || state&closed != 0 && state&borrows == 0 {
 		t.mu.Unlock()
 		return Registration{}
 	}
@@ -51,8 +51,8 @@ func (r Registration) Stop() bool {
 	if r.t == nil {
 		return false
 	}
-	if phase(r.gen) == started {
-		return !r.t.looked() && r.n.stop(r.gen)
+	if r.n == nil {
+		return r.t.stopFirst(r.gen)
 	}
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
@@ -81,10 +81,16 @@ func (r Registration) StopAndWait() bool {
 	if r.t == nil {
 		return false
 	}
-	t, n := r.t, r.n
-	if phase(r.gen) == started && !t.looked() && n.stop(r.gen) {
-		return true
+	t := r.t
+	if r.n == nil {
+		if t.stopFirst(r.gen) {
+			return true
+		}
+		if r = t.firstOf(r.gen); r.n == nil {
+			return false
+		}
 	}
+	n := r.n
 	t.mu.Lock()
 	if r.stopLocked() {
 		t.mu.Unlock()

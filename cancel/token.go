@@ -4,18 +4,21 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // The low bits of Token.state hold the decision and the end of the token's
-// life, the rest counts its borrows (see Acquire).
+// life, the lower half counts its borrows (see Acquire), the upper one is a number (see first.go).
 const (
 	cancelled uint64 = 1 << iota
 	completed
 	closed
-	lent // see AcquireKept
+	lent    // see AcquireKept
+	stopped // the first callback was
 	borrow
 
 	decided = cancelled | completed
+	borrows = number - borrow
 )
 
 // A Token is decided once: live, then cancelled with a cause, or completed.
@@ -26,17 +29,17 @@ type Token struct {
 	state atomic.Uint64
 	slot  atomic.Pointer[slot]    // the C-visible word, once somebody asked for it
 	done  atomic.Pointer[doneCtx] // the Done channel, once somebody asked for it
-	first atomic.Pointer[node]    // of a FirstCallback; read by Cancel, and taken away at the end, with mu held
+	first [2]unsafe.Pointer       // the callback of who has t alone, a func(error), see first.go
 
 	setter FlagSetter // nil for most; set before t is used
 
 	mu       sync.Mutex
 	cause    error
-	pending  list  // callbacks that may still start
-	running  list  // callbacks that have started, or are about to
-	panicked list  // callbacks whose panic nobody has taken yet
-	kept     *Kept // for borrowers, see AcquireKept
-	inline   node  // the first callback's, so that most tokens need no other
+	pending  list // callbacks that may still start
+	running  list // callbacks that have started, or are about to
+	panicked list // callbacks whose panic nobody has taken yet
+	kept     Kept // for borrowers, see AcquireKept
+	inline   node // the first callback's, so that most tokens need no other
 	drained  chan struct{}
 }
 
@@ -62,7 +65,7 @@ func (t *Token) Cancel(cause error) bool {
 		s.set()
 	}
 	first := t.running.takeAll(&t.pending)
-	if n := t.startFirst(); n != nil {
+	if n := t.claimFirst(); n != nil {
 		n.handoff, first = first, n
 	}
 	d := t.done.Load()
@@ -117,8 +120,8 @@ func (t *Token) Close() {
 	before := t.state.Or(closed)
 	// Of Close and the last Release, exactly one sees both "closed" and "no
 	// borrow left" first: both are read-modify-writes of the same word.
-	var k *Kept
-	if before&closed == 0 && before/borrow == 0 {
+	var k Kept
+	if before&closed == 0 && before&borrows == 0 {
 		k = t.recycleLocked() // a slot that is not there yet can't come: Flag takes an open or a borrowed token
 	}
 	t.mu.Unlock()
@@ -144,7 +147,7 @@ func (t *Token) Acquire() bool {
 // and no C code may read it on the caller's behalf, after Release.
 func (t *Token) Release() {
 	s := t.state.Add(^(borrow - 1)) // minus borrow
-	if s&^decided == closed {       // and no borrow
+	if s&(closed|borrows) == closed {
 		t.recycle()
 	}
 }
@@ -157,14 +160,15 @@ func (t *Token) Release() {
 // around it is left.
 func (t *Token) Reset() {
 	t.mu.Lock()
-	if s := t.state.Load(); s&closed == 0 || s/borrow != 0 || t.running.head != nil || t.panicked.head != nil {
+	s := t.state.Load()
+	if s&closed == 0 || s&borrows != 0 || t.running.head != nil || t.panicked.head != nil {
 		t.mu.Unlock()
 		panic("cancel: Reset of a token that is in use")
 	}
 	k := t.recycleLocked()
 	t.cause, t.setter = nil, nil
 	t.done.Store(nil)
-	t.state.Store(0)
+	t.state.Store((s>>numberShift + 1) << numberShift) // no registration's
 	t.mu.Unlock()
 	free(k)
 }

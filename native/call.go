@@ -13,15 +13,12 @@ import (
 // may be used from any goroutine until the function returns. Calls are reused:
 // after that they panic, or act on a later call.
 type Call struct {
-	tok *cancel.Token // decides this call; nil between calls
+	tok *cancel.Token // decides this call; nil between calls, if nobody keeps it
 	own *follower     // set if tok is its token, and not the context's own
 
-	lender *cancel.Token // has lent the Call to this call, and keeps it: see enterGoverned; nil: it is of the pool
-	kept   cancel.Kept   // as its lender keeps it; never written after it was made
+	lender *cancel.Token // keeps the Call, for the calls of its request, see enterGoverned; nil: it is of the pool. Tok is the same
 
 	follower *follower // this Call's, from its first need on
-
-	first cancel.FirstCallback // costs no lock, if the token is the call's alone or has lent the Call
 
 	more      atomic.Bool // something below was or is being registered: leave has to look
 	mu        sync.Mutex
@@ -50,10 +47,16 @@ var calls sync.Pool
 
 func init() {
 	calls.New = func() any {
-		c := &Call{events: make(chan event, 2)}
-		c.kept = cancel.Kept{Value: c, Free: func(any) { calls.Put(c) }}
-		return c
+		return &Call{events: make(chan event, 2)}
 	}
+}
+
+// A keptCall is a Call as its lender keeps it.
+type keptCall struct{ c *Call }
+
+func (k keptCall) Free() {
+	k.c.tok, k.c.lender = nil, nil
+	calls.Put(k.c)
 }
 
 // Flag returns the word that C reads to learn that the call is cancelled: by an atomic load, as
@@ -93,6 +96,7 @@ func (c *Call) Cancelled() bool {
 // A cancel may come just as the function returns; f may then start a moment
 // later, and Do and Inline wait for it. So a handle that f uses is given back or
 // freed after Do or Inline; or inside the function after StopAndWait of the registration.
+// What f holds stays reachable until the request's next OnCancel, or its end.
 //
 // For the cancel function of a library, which may be lost when it comes early, or stay when
 // it comes late, use AddCanceller.
@@ -101,11 +105,15 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 		panic("native: OnCancel called with a nil callback")
 	}
 	f = c.recorded(f)
-	if t := c.token(); c.lender != nil || c.own != nil {
-		if r, ok := t.OnCancelFirst(&c.first, f); ok {
+	if t := c.token(); c.alone() {
+		if r, ok := t.OnCancelFirst(f); ok {
 			return r
 		}
 	}
+	return c.onCancelMore(f)
+}
+
+func (c *Call) onCancelMore(f func(cause error)) cancel.Registration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.token()
@@ -115,10 +123,14 @@ func (c *Call) OnCancel(f func(cause error)) cancel.Registration {
 	return r
 }
 
-// token returns what decides the call.
+// token returns what decides the call. A Call that is kept has its token between calls too.
 func (c *Call) token() *cancel.Token {
-	if c.tok == nil {
+	t := c.tok
+	if t == nil || c.lender != nil && !t.Lent() {
 		panic("native: Call used after its function returned")
 	}
-	return c.tok
+	return t
 }
+
+// alone reports whether nobody but the call registers first callbacks with its token.
+func (c *Call) alone() bool { return c.lender != nil || c.own != nil }

@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/hangup-go/hangup/cancel"
 )
@@ -15,16 +14,16 @@ func enterGoverned(t *cancel.Token) *Call {
 		return nil
 	}
 	place, ok := t.AcquireKept()
-	if place != nil && *place != nil && !t.Cancelled() {
-		c := (*place).Value.(*Call)
-		c.tok, c.lender = t, t
-		return c
+	if place != nil {
+		if k, ok := (*place).(keptCall); ok && !t.Cancelled() {
+			return k.c
+		}
 	}
 	return enterGovernedFirst(t, place, ok)
 }
 
 // enterGovernedFirst is the rest of it: the request has no Call yet, or another call has it.
-func enterGovernedFirst(t *cancel.Token, place **cancel.Kept, ok bool) *Call {
+func enterGovernedFirst(t *cancel.Token, place *cancel.Kept, ok bool) *Call {
 	switch {
 	case !ok:
 		return nil
@@ -39,11 +38,10 @@ func enterGovernedFirst(t *cancel.Token, place **cancel.Kept, ok bool) *Call {
 		c := calls.Get().(*Call)
 		c.tok = t
 		return c
-	case *place == nil:
-		*place = &calls.Get().(*Call).kept
 	}
-	c := (*place).Value.(*Call)
+	c := calls.Get().(*Call)
 	c.tok, c.lender = t, t
+	*place = keptCall{c}
 	return c
 }
 
@@ -93,7 +91,9 @@ func enterOwn(ctx context.Context) (*Call, error) {
 
 // bare reports whether the call has nothing beside its token, no callback and no clean-up.
 // If so, none can come any more.
-func (c *Call) bare() bool { return c.first.Stop(c.tok) && !c.more.Load() }
+func (c *Call) bare() bool { return c.stopFirst() && !c.more.Load() }
+
+func (c *Call) stopFirst() bool { return !c.alone() || c.tok.NoFirst() || c.tok.StopFirst() }
 
 // leaveBare is leave of a call that has nothing beside its token, as most, and reports whether it
 // was one. No foreign code runs but the token's setter.
@@ -101,29 +101,31 @@ func (c *Call) leaveBare() bool {
 	if !c.bare() {
 		return false
 	}
-	f := c.own
-	switch {
+	switch f := c.own; {
 	case f == nil:
-		if c.lender == nil {
+		if c.lender == nil { // else the borrow ends with the loan: see recycle
 			c.tok.Release()
 		}
 	case !f.quit():
 		return false
-	default:
-		f.own.ForgetFirst()
 	}
 	c.clear()
 	return true
 }
 
 // clear takes from the Call what every call has.
-func (c *Call) clear() { c.tok, c.own, c.record, c.how = nil, nil, nil, NotStarted }
+func (c *Call) clear() {
+	if c.lender == nil {
+		c.tok = nil
+	}
+	c.own, c.record, c.how = nil, nil, NotStarted
+}
 
 // leave ends the call once its function has returned, on the same goroutine:
 // when it returns, no callback of the call runs and no cancel can reach it (N3).
 // It returns the first panic of a callback or a clean-up.
 func (c *Call) leave() (p *cancel.PanicError) {
-	if !c.first.Stop(c.tok) || c.more.Load() || c.worker != nil {
+	if !c.bare() || c.worker != nil {
 		p = c.wind()
 	}
 	return first(p, c.part())
@@ -132,9 +134,6 @@ func (c *Call) leave() (p *cancel.PanicError) {
 // part takes the call from its token. The panic is that of a foreign context.
 func (c *Call) part() (p *cancel.PanicError) {
 	t, f := c.tok, c.own
-	if f != nil {
-		f.own.ForgetFirst() // it is this Call's, and would keep it
-	}
 	c.clear()
 	switch {
 	case f == nil:
@@ -201,7 +200,7 @@ func (c *Call) keep(p *cancel.PanicError, exits bool) {
 // lock: a callback that is running may register another, hence the loops.
 func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 	for {
-		for !c.first.Stop(c.tok) || c.more.Load() {
+		for !c.bare() {
 			p = first(p, c.joinFirst())
 			p = first(p, c.joinMore())
 		}
@@ -213,15 +212,14 @@ func (c *Call) joinCallbacks() (p *cancel.PanicError) {
 }
 
 func (c *Call) joinFirst() (p *cancel.PanicError) {
-	for !c.first.Stop(c.tok) {
-		if r, ok := c.first.Started(c.tok); ok {
-			p = c.join(callback{Registration: r})
-			c.first.Free()
-			return p
-		}
-		runtime.Gosched() // an OnCancel is under way
+	if c.stopFirst() {
+		return nil
 	}
-	return nil
+	if r, ok := c.tok.FirstStarted(); ok {
+		p = c.join(callback{Registration: r})
+	}
+	c.tok.ForgetFirst()
+	return p
 }
 
 func (c *Call) joinMore() (p *cancel.PanicError) {
@@ -280,19 +278,16 @@ func (c *Call) recycle() {
 		return
 	}
 	c.started = 0
-	c.recycleBare()
-}
-
-func (c *Call) recycleBare() {
-	c.first.Forget()
 	calls.Put(c)
 }
 
+// endLoan gives the Call back to its lender. The callbacks have been joined, but for one that was registered
+// against the rules, when the function had returned.
 func (c *Call) endLoan() {
-	t := c.lender
-	c.lender, c.started = nil, 0
-	c.first.Forget()
-	t.ReleaseKept()
+	c.started = 0
+	for !c.lender.ReleaseKept() {
+		c.joinFirst()
+	}
 }
 
 func first(p, q *cancel.PanicError) *cancel.PanicError {

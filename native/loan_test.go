@@ -8,6 +8,7 @@ import (
 	"log"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,107 @@ func TestDo_evilCause(t *testing.T) {
 	returned(t, tok)
 }
 
+// N3, N4: of two calls of a request at once, each ends its own callback.
+func TestOnCancel_nested(t *testing.T) {
+	for _, inners := range []bool{true, false} { // the inner call has a callback, or the outer
+		tok := new(cancel.Token)
+		ctx := cancel.NewContext(t.Context(), tok)
+		ran := make(chan string, 2)
+		register := func(c *native.Call, who string, does bool) {
+			if does {
+				c.OnCancel(func(error) { ran <- who })
+			}
+		}
+		native.Inline(ctx, func(c *native.Call) (int, error) {
+			register(c, "outer", !inners)
+			native.Inline(ctx, func(c *native.Call) (int, error) { register(c, "inner", inners); return 0, nil })
+			tok.Cancel(errGone)
+			return 0, nil
+		})
+		returned(t, tok)
+		close(ran)
+		var got []string
+		for who := range ran {
+			got = append(got, who)
+		}
+		if want := map[bool]int{true: 0, false: 1}[inners]; len(got) != want || want == 1 && got[0] != "outer" {
+			t.Errorf("inner's %v: ran %q", inners, got)
+		}
+	}
+}
+
+// N3: a clean-up that registers a callback and cancels has it joined, and its loan ends.
+func TestCleanup_registers(t *testing.T) {
+	bothWays(t, func(t *testing.T, do doFunc) {
+		tok := new(cancel.Token)
+		var ended atomic.Bool
+		do(cancel.NewContext(t.Context(), tok), func(c *native.Call) (int, error) {
+			c.Cleanup(func(bool) {
+				c.OnCancel(func(error) {
+					for range 100 {
+						runtime.Gosched()
+					}
+					ended.Store(true)
+				})
+				tok.Cancel(errGone)
+			})
+			return 0, nil
+		})
+		if !ended.Load() {
+			t.Error("the callback has not ended")
+		}
+		returned(t, tok)
+	})
+}
+
+// N2: how a call ended, which has panicked when its error was made, is not taken for the next call's.
+func TestInline_evilCause(t *testing.T) {
+	fail := func(*native.Call) (int, error) { return 0, errGone }
+	for range 4 { // the pool of Calls forgets some
+		tok := new(cancel.Token)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			native.Inline(cancel.NewContext(t.Context(), tok), func(*native.Call) (int, error) {
+				tok.Cancel(evilError{})
+				return 0, errGone
+			})
+		}()
+		returned(t, tok)
+		tok = new(cancel.Token)
+		if _, err := native.Inline(cancel.NewContext(t.Context(), tok), fail); err != errGone {
+			t.Errorf("error %v", err)
+		}
+		returned(t, tok)
+	}
+}
+
+// N3: a Call that is kept is not used between its calls, which would touch the request's flag with nobody to
+// keep it.
+func TestCall_keptUsedAfter(t *testing.T) {
+	tok := new(cancel.Token)
+	var kept *native.Call
+	native.Inline(cancel.NewContext(t.Context(), tok), func(c *native.Call) (int, error) { kept = c; return 0, nil })
+	for name, use := range map[string]func(){
+		"Flag": func() { kept.Flag() }, "Cancelled": func() { kept.Cancelled() },
+		"OnCancel":     func() { kept.OnCancel(func(error) {}) },
+		"AddCanceller": func() { kept.AddCanceller(native.Canceller{Cancel: func(error) {}}) },
+	} {
+		func() {
+			defer func() {
+				if s, _ := recover().(string); !strings.Contains(s, "used after its function returned") {
+					t.Errorf("%s: panic %q", name, s)
+				}
+			}()
+			use()
+		}()
+	}
+	returned(t, tok)
+}
+
 // An evilContext is a request's, wrapped, whose Err panics when it is told to.
 type evilContext struct {
 	context.Context
@@ -197,7 +299,7 @@ func TestDo_panicInGoexit(t *testing.T) {
 	}
 }
 
-// What a call's first callback holds is not kept until its request ends.
+// What a call's first callback holds is kept until the request's next one at most, or its end; that of Do not as long.
 func TestOnCancel_forgotten(t *testing.T) {
 	tok := new(cancel.Token)
 	defer tok.Close()
@@ -214,6 +316,9 @@ func TestOnCancel_forgotten(t *testing.T) {
 				return 0, nil
 			})
 		}()
+		if name == "Inline" {
+			do(ctx, func(c *native.Call) (int, error) { c.OnCancel(func(error) {}); return 0, nil })
+		}
 		eventually(t, name+"'s callback to be collected", func() bool {
 			runtime.GC()
 			select {

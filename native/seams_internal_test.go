@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hangup-go/hangup/cancel"
 )
 
 // cancelledCall runs f as a call that has been cancelled.
@@ -96,6 +98,30 @@ func TestN2_decidedOnce(t *testing.T) {
 	if err != failed {
 		t.Errorf("error %v", err)
 	}
+}
+
+// N3, N4: a callback that somebody registers, against the rules, when the function has returned and the caller
+// has yet to be told, is joined as well, and the request gets its Call back.
+func TestCall_registeredTooLate(t *testing.T) {
+	tok := new(cancel.Token)
+	c := enterGoverned(tok)
+	if p := c.leave(); p != nil {
+		t.Error(p)
+	}
+	var ended atomic.Bool
+	c.OnCancel(func(error) {
+		for range 100 {
+			runtime.Gosched()
+		}
+		ended.Store(true)
+	})
+	tok.Cancel(nil)
+	c.recycle()
+	if !ended.Load() {
+		t.Error("the callback has not ended")
+	}
+	tok.Close()
+	tok.Reset() // panics if it is in use
 }
 
 // A panicking context panics in the method that is named.

@@ -1,56 +1,61 @@
 /*
- * The callback of a call (cancel/first.go, native/enter.go, native/inline.go) against the cancels of
- * its token. Run by .ci/model.
+ * The callback of a call that has its token alone (cancel/first.go, native/enter.go, native/inline.go)
+ * against the cancels of the token. Run by .ci/model.
  *
- * One Call, and with it one place for a first callback, serves two calls of token 1, which keeps it, and
- * then, when token 1 is closed and used again for another request, one call of token 2. Each
- * token has a canceller, which is slow: it may stop anywhere; token 1's may come back in its next
- * life. A function may stop its own callback, also by a registration that is an older call's.
+ * Three calls of a request, one after the other, then, when the token has been reset, one call of another
+ * request. Each may register a callback, and stop it; the second ends by two swaps (StopFirst, then
+ * ReleaseKept), the others by one. A goroutine beside them stops a callback of any of them, at any time,
+ * perhaps when it is an older call's. The canceller is slow: it may stop anywhere, and comes back in
+ * the token's next life.
  *
  * Checked, in every state of every interleaving:
  *   once     a callback starts at most once (C2)
- *   own      only on a cancel of its own token, in that life of it (N4)
+ *   own      only on a cancel of its token, in that life of it (N4)
  *   never    not where the token was completed or the callback stopped (C3, C5)
  *   joined   none runs, and none starts, when its call has returned (N3)
- *   seen     where the call has seen that its token is cancelled before it leaves, a callback that
- *            nobody stopped has started
+ *   seen     where the call has seen that its token is cancelled, a callback that nobody stopped
+ *            starts, also if the call does not leave before
+ *   vacant   a call finds the place of its callback vacant
  * and that every process ends (no deadlock; -DSAFETY is not set).
  *
  * -DMUTANT=n has a fault that must be found:
- *   1 Cancel's claim is a load and a store        2 register does not look at the state
- *   3 register starts it, whoever has the claim   4 stop does not look at the generation
- *   5 the token keeps its pointer to the place    6 leave does not wait for who has started
- *   7 register looks at the state, then stores    8 Cancel looks at the place, then decides
- *   9 leave's claim is a load and a store         10 leave does not wait for Cancel's look
+ *   1 a claim leaves the callback in its place      2 register does not look at the state
+ *   3 register starts it, whoever has the claim     4 stop does not look at the number
+ *   5 register does not clear the dead place        6 leave does not wait for who has started
+ *   7 register looks at the state, then writes      8 Cancel looks at the place, then decides
+ *   9 the swap that ends a loan is a load and a store   10 leave does not wait for Cancel's look
+ *  11 Reset leaves the number                      12 Cancel starts what was stopped
+ *  13 stop is a load and a store                   14 StopFirst clears the place, then swaps
  */
 #ifndef MUTANT
 #define MUTANT 0
 #endif
 
-#define VACANT 0
-#define TAKING 1
-#define PENDING 2
-#define STARTED 3
+/* the state: one word */
+#define CANCELLED 1
+#define COMPLETED 2
+#define LENT 4
+#define STOPPED 8
+#define NUMBER 16
+byte state;
+#define number(s) ((s) / NUMBER)
+#define place(s) (number(s) % 2)
 
-/* the place: one word */
-byte gen; byte phase;
-byte f;              /* the callback: the number of its call, 1 to 3 */
+/* the two places: nil, a callback, or taken */
+#define NIL 0
+#define TAKEN 9
+byte f[2];
 
-/* tokens 1 and 2 */
-bool mu[3];
-bool cancelled[3]; bool completed[3];
-bool first[3];       /* the token's pointer to the place */
-byte life[3];
+bool mu;
+#define lock() atomic { !mu -> mu = true }
+#define unlock() mu = false
 
-/* callbacks 1 to 3 */
-byte starts[4]; bool running[4]; bool stopped[4]; bool returned[4];
-byte token[4];       /* whose call it is */
-byte lifeOf[4];
-byte cancels;        /* that have ended */
-bool ended;          /* of the three calls */
-
-#define lock(t)   atomic { !mu[t] -> mu[t] = true }
-#define unlock(t) mu[t] = false
+/* callbacks 1 to 4, by call */
+byte starts[5]; bool running[5]; bool stopped[5]; bool returned[5];
+byte lifeOf[5];
+byte numberOf[5];    /* 0: not registered */
+byte life; bool ended;
+byte decides;        /* cancellers and completers that have ended */
 
 /* a callback's goroutine */
 proctype callback(byte c) {
@@ -58,176 +63,252 @@ proctype callback(byte c) {
 	atomic { assert(running[c]); running[c] = false }
 }
 
-/* Token.startFirst, with the mutex held; whose is 0 if there is nothing to start */
-inline claim(t, whose) {
-	whose = 0;
+/* Token.claimFirst, with the mutex held; whose is 0 if there is nothing to start */
+inline claim(whose, st) {
+	st = state;
+	whose = f[place(st)];
 	if
-	:: first[t] ->
-#if MUTANT == 1
-		if
-		:: phase == PENDING -> phase = STARTED; whose = f; running[whose] = true
-		:: else
-		fi
+#if MUTANT == 12
+	:: (st & CANCELLED) && whose != NIL && whose != TAKEN ->
+#elif MUTANT == 8
+	:: !(st & STOPPED) && whose != NIL && whose != TAKEN ->
 #else
-		if
-		:: atomic { phase == PENDING -> phase = STARTED; whose = f; running[whose] = true }
-		:: atomic { phase != PENDING -> skip }
-		fi
+	:: (st & CANCELLED) && !(st & STOPPED) && whose != NIL && whose != TAKEN ->
 #endif
-	:: else
+		atomic {
+#if MUTANT != 1
+			f[place(st)] = TAKEN;
+#endif
+			running[whose] = true
+		}
+	:: else -> whose = 0
 	fi
 }
 
-inline start(t, c) {
+inline start(c) {
 	atomic {
 		starts[c]++;
-		assert(starts[c] == 1);                                              /* once */
-		assert(token[c] == t && lifeOf[c] == life[t] && cancelled[t]);  /* own */
-		assert(!completed[t] && !stopped[c]);                                /* never */
-		assert(!returned[c]);                                                 /* joined */
+		assert(starts[c] == 1);                                  /* once */
+		assert(lifeOf[c] == life && (state & CANCELLED));        /* own */
+		assert(!(state & COMPLETED) && !stopped[c]);             /* never */
+		assert(!returned[c]);                                    /* joined */
 		run callback(c)
 	}
 }
 
 /* Token.Cancel */
-proctype canceller(byte t) {
-	byte c; bool mine;
-	lock(t);
+proctype canceller() {
+	byte c; byte st; bool mine;
+	lock();
 #if MUTANT == 8
-	claim(t, c);
+	claim(c, st);
 #endif
 	if
-	:: !cancelled[t] && !completed[t] -> cancelled[t] = true; mine = true
+	:: !(state & (CANCELLED | COMPLETED)) -> state = state | CANCELLED; mine = true
 	:: else
 	fi;
 	if
 	:: mine ->
 #if MUTANT != 8
-		claim(t, c);
+		claim(c, st);
 #endif
-		if :: c != 0 -> start(t, c) :: else fi;
-		unlock(t)
-	:: else -> unlock(t)
+		if :: c != 0 -> start(c) :: else fi
+	:: else
 	fi;
-	cancels++
+	atomic { unlock(); c = 0; st = 0; decides++ }
 }
 
-/* Call.OnCancel; r is the registration's generation, 0 if there is none */
-inline register(t, c, r) {
-	atomic { assert(phase == VACANT); phase = TAKING };
-	f = c;
-	first[t] = true;
-#if MUTANT == 7
-	decided = cancelled[t] || completed[t];
-#endif
-	atomic { phase = PENDING; r = gen };
-#if MUTANT == 2
-	decided = false;
-#elif MUTANT != 7
-	decided = cancelled[t] || completed[t];
-#endif
+/* Token.Complete */
+proctype completer() {
+	lock();
 	if
-	:: decided ->
-		lock(t);
-		if
-		:: completed[t] -> atomic { assert(phase == PENDING); phase = VACANT; gen++; r = 0 }; unlock(t)
-		:: else ->
-			claim(t, who);
-			unlock(t);
-#if MUTANT == 3
-			start(t, c)
-#else
-			if :: who != 0 -> start(t, who) :: else fi
+	:: !(state & (CANCELLED | COMPLETED)) -> state = state | COMPLETED
+	:: else
+	fi;
+	unlock();
+	decides++
+}
+
+/* Token.OnCancelFirst */
+inline register(c) {
+	s = state;
+	if
+	:: s & (CANCELLED | COMPLETED) -> skip /* OnCancel serves */
+	:: else ->
+#if MUTANT == 7
+		s2 = state;
 #endif
+		atomic { assert(f[place(s)] == NIL); f[place(s)] = c }; /* vacant */
+#if MUTANT != 5
+		f[1 - place(s)] = NIL;
+#endif
+#if MUTANT != 7
+		s2 = state;
+#endif
+#if MUTANT != 2
+		if
+		:: s2 & (CANCELLED | COMPLETED) ->
+			lock(); claim(who, s2); unlock();
+#if MUTANT == 3
+			if :: state & CANCELLED -> start(c) :: else fi
+#else
+			if :: who != 0 -> start(who) :: else fi
+#endif
+		:: else
+		fi;
+#endif
+		numberOf[c] = number(s) + 1
+	fi
+}
+
+/* Registration.Stop; by is whose registration it is */
+inline stop(by, st) {
+	do
+	:: st = state;
+		if
+#if MUTANT == 4
+		:: !(st & (CANCELLED | COMPLETED | STOPPED)) && f[place(st)] != NIL ->
+#else
+		:: number(st) + 1 == numberOf[by] && !(st & (CANCELLED | COMPLETED | STOPPED)) ->
+#endif
+			if
+#if MUTANT == 13
+			:: true -> state = st | STOPPED; stopped[by] = true; break
+#else
+			:: atomic { state == st -> state = st | STOPPED; stopped[by] = true;
+				assert(starts[by] == 0 && f[place(st)] == by && lifeOf[by] == life) }; break
+			:: atomic { state != st -> skip }
+#endif
+			fi
+		:: else -> break
 		fi
+	od
+}
+
+/* somebody who has a registration, of any call */
+proctype stopper() {
+	byte st; byte by;
+	if
+	:: numberOf[1] != 0 -> by = 1
+	:: numberOf[3] != 0 -> by = 3
+	:: numberOf[4] != 0 -> by = 4
+	:: ended
+	fi;
+	if
+	:: by != 0 -> stop(by, st)
 	:: else
 	fi
 }
 
-/* Registration.Stop, of generation r */
-inline stop(r, c) {
-	atomic {
-		if
-#if MUTANT == 4
-		:: phase == PENDING -> assert(f == c); stopped[f] = true; phase = VACANT; gen++
-#else
-		:: phase == PENDING && gen == r -> assert(f == c); stopped[c] = true; phase = VACANT; gen++
+/* StopFirst, where keep is LENT, and ReleaseKept; done says whether it did what it says */
+inline endFirst(keep) {
+	s = state;
+	if
+	:: f[place(s)] == NIL ->
+		state = state & (255 - LENT + keep);
+		done = true
+	:: else ->
+#if MUTANT == 14
+		if :: keep != 0 && !(state & CANCELLED) -> f[place(s)] = NIL :: else fi;
 #endif
+		do
+		:: s = state;
+			if
+			:: s & CANCELLED -> done = false; break
+			:: else ->
+				if
+#if MUTANT == 9
+				:: true -> state = (s & (255 - LENT - STOPPED + keep)) + NUMBER; done = true; break
+#else
+				:: atomic { state == s -> state = (s & (255 - LENT - STOPPED + keep)) + NUMBER }; done = true; break
+				:: atomic { state != s -> skip }
+#endif
+				fi
+			fi
+		od;
+		if
+		:: done && keep != 0 -> f[place(s)] = NIL
 		:: else
 		fi
-	}
+	fi
 }
 
-/* Call.leave */
-inline leave(t, c) {
+/* FirstStarted, the join, ForgetFirst */
+inline join(c) {
 #if MUTANT != 10
-	if /* FirstCallback.Stop: the word, then the token */
-	:: phase == PENDING ->
-		if
-		:: cancelled[t] -> lock(t); unlock(t); assert(phase == STARTED)
-		:: !cancelled[t] -> skip
-		fi
-	:: phase != PENDING -> skip
-	fi;
+	lock(); claim(who, s2); unlock();
+	if :: who != 0 -> start(who) :: else fi;
 #endif
-#if MUTANT == 9
-	who = phase;
+	s = state;
 	if
-	:: who == PENDING -> phase = VACANT; gen++
-#else
-	if
-	:: atomic { phase == PENDING -> phase = VACANT; gen++ }
-#endif
-	:: atomic { phase == VACANT -> skip }
-	:: atomic { phase == STARTED ->
+	:: f[place(s)] == TAKEN ->
 #if MUTANT != 6
-		skip }; lock(t); unlock(t); !running[c] && starts[c] == 1; /* on no list: it has ended */
-		atomic {
+		lock(); unlock(); !running[c] && starts[c] == 1 /* on no list: it has ended */
+#else
+		skip
 #endif
-		phase = VACANT; gen++ }
+	:: else
 	fi;
-	atomic { returned[c] = true; assert(!running[c]) }
+	f[place(s)] = NIL
 }
 
-inline call(t, c, old) {
-	atomic { token[c] = t; lifeOf[c] = life[t] };
-	register(t, c, r);
+inline call(c) {
+	atomic { assert(!(state & LENT)); state = state | LENT; lifeOf[c] = life };
 	if
-	:: r != 0 && old != 0 -> stop(old, 9) /* stale: nothing of this call */
-	:: r != 0 -> stop(r, c)
+	:: register(c)
 	:: true
 	fi;
-	atomic { if :: cancelled[t] && r != 0 && !stopped[c] -> seen = true :: else -> seen = false fi };
-	leave(t, c);
-	atomic { assert(!seen || starts[c] == 1) };
-	old = r
+	if
+	:: numberOf[c] != 0 -> stop(c, s)
+	:: true
+	fi;
+	atomic { seen = (state & CANCELLED) && numberOf[c] != 0 && !stopped[c] };
+	if
+	:: seen -> starts[c] == 1 /* C has been told, and returns for that */
+	:: true
+	fi;
+	if
+	:: c == 2 -> endFirst(LENT); if :: done -> endFirst(0) :: else fi /* Do's */
+	:: c != 2 -> endFirst(0)
+	fi;
+	if
+	:: !done -> join(c); endFirst(0); assert(done)
+	:: else
+	fi;
+	atomic { returned[c] = true; assert(!running[c] && !(state & LENT)); assert(!seen || starts[c] == 1);
+		s = 0; s2 = 0; who = 0; seen = false; done = false }
 }
 
 proctype calls() {
-	byte r; byte old; byte who; bool decided; bool seen;
-	call(1, 1, old);
-	call(1, 2, old);
-	/* the request ends; the token goes on to the next one, the Call elsewhere */
-	lock(1);
-	if :: !cancelled[1] -> completed[1] = true :: else fi;
-#if MUTANT != 5
-	first[1] = false;
-#endif
-	unlock(1);
-	/* Reset: who was to cancel that life is done */
+	byte s; byte s2; byte who; bool seen; bool done;
+	call(1);
+	call(2);
+	call(3);
+	/* Close and Reset: who was to decide that life is done */
 	if
-	:: cancels >= 1 -> atomic { life[1]++; cancelled[1] = false; completed[1] = false; run canceller(1) }
-	:: true -> cancels++
+	:: decides == 2 ->
+		atomic {
+			assert(!mu);
+#if MUTANT == 11
+			state = number(state) * NUMBER;
+#else
+			state = (number(state) + 1) * NUMBER;
+#endif
+			f[0] = NIL; f[1] = NIL;
+			life++;
+			run canceller()
+		};
+		call(4)
+	:: true
 	fi;
-	call(2, 3, old);
 	ended = true
 }
 
 init {
 	atomic {
-		gen = 1;
 		run calls();
-		run canceller(1);
-		run canceller(2)
+		run canceller();
+		run completer();
+		run stopper()
 	}
 }

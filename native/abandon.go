@@ -29,7 +29,7 @@ var ErrAbandoned = errors.New("abandoned, still running")
 // eventCancel is sent by a callback of the call, so before the callbacks are
 // joined, so before eventDone: the caller takes them in this order, and the
 // channel is empty when the Call is used again. (A design where a timer abandons
-// and sends the caller's token was wrong: the token outlived the reclaim.)
+// and sends the caller's token was wrong: the token outlived the reclaim.) The model is testdata/model/abandon.pml.
 type abandon struct {
 	may   bool // a callback tells the caller of the cancel
 	over  bool // the worker has decided

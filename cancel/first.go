@@ -6,32 +6,33 @@ import (
 )
 
 // The first callback of whoever has a token alone costs no lock: one compare-and-swap to register
-// it, and its end is one with what ends the call anyway. It is for package native, where most calls
-// have one callback and nobody cancels them.
+// it, and one to end it, which in ReleaseKept is the one that ends the loan. It is for package native, where
+// most calls have one callback and nobody cancels them.
 //
 // To have a token alone is to be the borrower that has what the token keeps (AcquireKept), or the owner
 // of a token that nobody borrows. It is one call at a time, which registers from any goroutine, and
-// ends when all those have returned.
+// ends when all those have returned. (One that has not, against the rules, registers with a later call, or
+// with none, and harms no other's callback.)
 //
 // The token has two places, and a number in its state. The number's lowest bit names the current
-// place; the other one is dead: nobody but the call that has the token touches it. The current
-// place, and the number, go so:
+// place; the other one is dead: nobody looks at it. The current place, and the number, go so:
 //
-//	nil -> f              OnCancelFirst: a swap of the place. Who succeeds clears the dead one, looks at the state
-//	                      then, and claims f if the token has been cancelled
+//	nil -> f              OnCancelFirst: a swap of the place, and then a look at the state: if the token has been
+//	                      cancelled, f is claimed
 //	f   -> f, stopped     Registration.Stop: a bit of the state, set by a swap that fails if the token
 //	                      is decided or the number another
 //	f   -> taken          Cancel, or who else finds the token cancelled: with the mutex held. f has a node
 //	                      from here on, and is a callback like others; the number stays until Reset
 //	f   -> dead           StopFirst, ReleaseKept: a swap of the state to the next number, which fails if the
 //	                      token is cancelled. In ReleaseKept the loan ends by the same swap
+//	      -> nil          ForgetFirst: of a token that is cancelled, when f was stopped, or has ended
 //
 // So completion and cancel meet in the state (C1): whichever swap comes first is what has
 // happened. Who registers writes the place, then reads the state; Cancel writes the state, then
 // reads the place: one of the two sees the other, and of those that see both one takes it.
 //
-// A place that has died in ReleaseKept keeps its callback reachable until the next one is registered, or
-// the token is closed and not borrowed: whoever ended the loan may touch it no more.
+// A place that has died in ReleaseKept keeps its callback reachable until the next loan, which begins
+// with clearing it, or until the token is closed and not borrowed: whoever ended the loan may touch it no more.
 
 // number is what the state counts calls with a callback by, above its other bits. A registration that
 // is 2^32 of them old would be taken for a new one.
@@ -57,12 +58,9 @@ func (t *Token) firstAt(state uint64) (place *unsafe.Pointer, f unsafe.Pointer) 
 // so before, or t is decided: then OnCancel serves.
 func (t *Token) OnCancelFirst(f func(cause error)) (r Registration, ok bool) {
 	s := t.state.Load()
-	i := s >> numberShift & 1
-	if s&(decided|stopped) != 0 || !atomic.CompareAndSwapPointer(&t.first[i], nil, pointerOf(f)) {
+	place := &t.first[s>>numberShift&1]
+	if s&(decided|stopped) != 0 || !atomic.CompareAndSwapPointer(place, nil, pointerOf(f)) {
 		return r, false
-	}
-	if t.first[1-i] != nil {
-		t.first[1-i] = nil
 	}
 	if t.state.Load()&decided != 0 {
 		t.firstDecided()

@@ -68,3 +68,22 @@ func TestFirstCallback_registeredBesideCancel(t *testing.T) {
 		}
 	}
 }
+
+// N4: a loan finds both places empty, whatever came before: who registers too late, against the rules, finds no
+// other call's callback to take away, and brings none back.
+func TestFirstCallback_emptyAtLoan(t *testing.T) {
+	var tok Token
+	for i := range 4 {
+		tok.AcquireKept()
+		if tok.first[0] != nil || tok.first[1] != nil {
+			t.Fatalf("loan %d begins with %v", i, tok.first)
+		}
+		tok.OnCancelFirst(func(error) {})
+		if i == 2 {
+			tok.StopFirst()
+		}
+		if !tok.ReleaseKept() {
+			t.Fatal("the loan has not ended")
+		}
+	}
+}

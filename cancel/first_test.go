@@ -239,14 +239,13 @@ func TestFirstCallback_flagSetAhead(t *testing.T) {
 	}
 }
 
-// What a loan's callback holds is kept until the next one's, or until the token is closed.
+// What a loan's callback holds is kept until the next loan, or until the token is closed.
 func TestFirstCallback_forgotten(t *testing.T) {
 	for name, end := range map[string]func(*cancel.Token){
 		"stopped": func(tok *cancel.Token) { tok.AcquireKept(); tok.StopFirst(); tok.ReleaseKept() },
 		"next": func(tok *cancel.Token) {
 			tok.ReleaseKept()
 			tok.AcquireKept()
-			tok.OnCancelFirst(func(error) {})
 		},
 		"closed": func(tok *cancel.Token) { tok.ReleaseKept(); tok.Close() },
 	} {

@@ -14,7 +14,7 @@ type Kept interface{ Free() }
 // AcquireKept is Acquire, which also lends what the token keeps to one borrower at a time:
 // place is nil for the others. Until ReleaseKept the borrower may read *place and, where
 // that is nil, fill it. The borrower that has the place gives its borrow back by
-// ReleaseKept alone, and touches neither place nor object from then on.
+// ReleaseKept alone, and touches neither place nor object once that has returned true.
 //
 // The lent bit of the state belongs to one of the borrows; who has it has t.kept.
 // It comes and goes with that borrow, in the same read-modify-write, so that a token
@@ -30,6 +30,9 @@ func (t *Token) AcquireKept() (place *Kept, ok bool) {
 				return nil, true
 			}
 		case t.state.CompareAndSwap(s, s+borrow+lent):
+			if dead := &t.first[^s>>numberShift&1]; *dead != nil {
+				*dead = nil
+			}
 			return &t.kept, true
 		}
 	}

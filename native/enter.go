@@ -28,10 +28,12 @@ func enterGovernedFirst(t *cancel.Token, place *cancel.Kept, ok bool) *Call {
 	case !ok:
 		return nil
 	case t.Cancelled():
-		if place != nil {
-			t.ReleaseKept()
-		} else {
+		if place == nil {
 			t.Release()
+			return nil
+		}
+		for !t.ReleaseKept() {
+			t.ForgetFirst() // it was registered against the rules, between two calls
 		}
 		return nil
 	case place == nil:
@@ -284,8 +286,7 @@ func (c *Call) recycle() {
 // endLoan gives the Call back to its lender. The callbacks have been joined, but for one that was registered
 // against the rules, when the function had returned.
 func (c *Call) endLoan() {
-	c.started = 0
-	for !c.lender.ReleaseKept() {
+	for c.started = 0; !c.lender.ReleaseKept(); c.started = 0 {
 		c.joinFirst()
 	}
 }

@@ -299,7 +299,7 @@ func TestDo_panicInGoexit(t *testing.T) {
 	}
 }
 
-// What a call's first callback holds is kept until the request's next one at most, or its end; that of Do not as long.
+// What a call's first callback holds is kept until the request's next call at most, or its end; that of Do not as long.
 func TestOnCancel_forgotten(t *testing.T) {
 	tok := new(cancel.Token)
 	defer tok.Close()
@@ -317,7 +317,7 @@ func TestOnCancel_forgotten(t *testing.T) {
 			})
 		}()
 		if name == "Inline" {
-			do(ctx, func(c *native.Call) (int, error) { c.OnCancel(func(error) {}); return 0, nil })
+			do(ctx, succeed)
 		}
 		eventually(t, name+"'s callback to be collected", func() bool {
 			runtime.GC()

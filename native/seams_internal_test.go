@@ -117,11 +117,22 @@ func TestCall_registeredTooLate(t *testing.T) {
 	})
 	tok.Cancel(nil)
 	c.recycle()
-	if !ended.Load() {
-		t.Error("the callback has not ended")
+	if !ended.Load() || c.started != 0 {
+		t.Errorf("the callback has ended: %v; the next call begins with %d", ended.Load(), c.started)
 	}
 	tok.Close()
 	tok.Reset() // panics if it is in use
+
+	// And between two calls of a token that is cancelled then: it is nobody's, and the token is given back.
+	enterGoverned(tok).recycle()
+	tok.OnCancelFirst(func(error) {})
+	tok.Cancel(nil)
+	tok.Drain()
+	if enterGoverned(tok) != nil {
+		t.Error("a call of a cancelled token")
+	}
+	tok.Close()
+	tok.Reset()
 }
 
 // A panicking context panics in the method that is named.

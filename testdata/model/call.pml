@@ -5,8 +5,10 @@
  * Three calls of a request, one after the other, then, when the token has been reset, one call of another
  * request. Each may register a callback, and stop it; the second ends by two swaps (StopFirst, then
  * ReleaseKept), the others by one. A goroutine beside them stops a callback of any of them, at any time,
- * perhaps when it is an older call's. The canceller is slow: it may stop anywhere, and comes back in
- * the token's next life.
+ * perhaps when it is an older call's, or one of the token's life before. Canceller and completer may
+ * stop anywhere, but not beyond that life; the next one has a canceller of its own.
+ *
+ * Not in the model: who registers while the call ends, against the rules; OnCancel with the mutex; a FlagSetter.
  *
  * Checked, in every state of every interleaving:
  *   once     a callback starts at most once (C2)
@@ -21,7 +23,7 @@
  * -DMUTANT=n has a fault that must be found:
  *   1 a claim leaves the callback in its place      2 register does not look at the state
  *   3 register starts it, whoever has the claim     4 stop does not look at the number
- *   5 register does not clear the dead place        6 leave does not wait for who has started
+ *   5 a loan does not clear the dead place          6 leave does not wait for who has started
  *   7 register looks at the state, then writes      8 Cancel looks at the place, then decides
  *   9 the swap that ends a loan is a load and a store   10 leave does not wait for Cancel's look
  *  11 Reset leaves the number                      12 Cancel starts what was stopped
@@ -112,10 +114,12 @@ proctype canceller() {
 #if MUTANT != 8
 		claim(c, st);
 #endif
-		if :: c != 0 -> start(c) :: else fi
+		skip
 	:: else
 	fi;
-	atomic { unlock(); c = 0; st = 0; decides++ }
+	unlock();
+	if :: c != 0 -> start(c) :: else fi;
+	atomic { c = 0; st = 0; decides++ }
 }
 
 /* Token.Complete */
@@ -133,15 +137,12 @@ proctype completer() {
 inline register(c) {
 	s = state;
 	if
-	:: s & (CANCELLED | COMPLETED) -> skip /* OnCancel serves */
+	:: s & (CANCELLED | COMPLETED | STOPPED) -> skip /* OnCancel serves */
 	:: else ->
 #if MUTANT == 7
 		s2 = state;
 #endif
 		atomic { assert(f[place(s)] == NIL); f[place(s)] = c }; /* vacant */
-#if MUTANT != 5
-		f[1 - place(s)] = NIL;
-#endif
 #if MUTANT != 7
 		s2 = state;
 #endif
@@ -190,6 +191,7 @@ proctype stopper() {
 	byte st; byte by;
 	if
 	:: numberOf[1] != 0 -> by = 1
+	:: numberOf[2] != 0 -> by = 2
 	:: numberOf[3] != 0 -> by = 3
 	:: numberOf[4] != 0 -> by = 4
 	:: ended
@@ -253,7 +255,10 @@ inline join(c) {
 }
 
 inline call(c) {
-	atomic { assert(!(state & LENT)); state = state | LENT; lifeOf[c] = life };
+	atomic { assert(!(state & LENT)); state = state | LENT; lifeOf[c] = life; s = state };
+#if MUTANT != 5
+	f[1 - place(s)] = NIL;
+#endif
 	if
 	:: register(c)
 	:: true

@@ -233,6 +233,47 @@ func TestForeignContext_cause(t *testing.T) {
 	})
 }
 
+// C7: one that exits there cancels the call all the same, whose caller gets its result.
+func TestForeignContext_causeExits(t *testing.T) {
+	bothWays(t, func(t *testing.T, do doFunc) {
+		var fire func()
+		asked := -1000
+		ctx := foreignContext{
+			Context: t.Context(), fire: &fire,
+			stop: func() bool { return false },
+			cause: func() error {
+				switch asked++; {
+				case asked > 2:
+					runtime.Goexit()
+				case asked > 0:
+					return context.Canceled
+				}
+				return nil
+			},
+		}
+		for range 2 { // the next call has the same follower
+			asked = -1000
+			v, err := do(ctx, func(c *native.Call) (int, error) {
+				asked = 0
+				fire()
+				waitFlag(t, c)
+				return 7, nil
+			})
+			if v != 7 || err != nil {
+				t.Errorf("%v, %v", v, err)
+			}
+		}
+		if _, err := do(context.Background(), func(c *native.Call) (int, error) {
+			if c.Cancelled() {
+				t.Error("cancelled by the context of the call before")
+			}
+			return 0, nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 type foreignWriter func()
 
 func (w foreignWriter) Write(b []byte) (int, error) { w(); return len(b), nil }

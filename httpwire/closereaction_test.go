@@ -1,6 +1,8 @@
 package httpwire_test
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -90,5 +92,42 @@ func TestTLS_closingIsKnown(t *testing.T) {
 	}
 	if !httpwire.KnowsTLSErrors() {
 		t.Error("crypto/tls.Conn has no fields in and out with a Mutex and an err: see tlshalf.go")
+	}
+}
+
+// H1: that a client has sent a close_notify is known also while somebody else holds the input's mutex, who
+// finds the same end; and a Read that waits holds it, and nothing has ended.
+func TestTLS_closeNotified(t *testing.T) {
+	l := listen(t)
+	defer func() { _ = l.Close() }()
+	dialed := make(chan *tls.Conn, 1)
+	go func() {
+		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own
+		if err != nil {
+			t.Error(err)
+		}
+		dialed <- c
+	}()
+	raw, err := l.Accept()
+	must(t, err)
+	served := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{certificate()}})
+	defer func() { _ = raw.Close() }()
+	must(t, served.Handshake())
+	client := receive(t, dialed, "the client")
+	defer func() { _ = client.Close() }()
+
+	release := httpwire.HoldTLSInput(served)
+	if httpwire.CloseNotified(served) {
+		t.Error("ended, while a Read waits")
+	}
+	release()
+	must(t, client.CloseWrite())
+	if _, err := served.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatalf("read: %v", err)
+	}
+	release = httpwire.HoldTLSInput(served)
+	defer release()
+	if !httpwire.CloseNotified(served) {
+		t.Error("the close_notify is not known while another goroutine reads")
 	}
 }

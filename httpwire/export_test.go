@@ -1,8 +1,10 @@
 package httpwire
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"unsafe"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
@@ -88,6 +90,16 @@ func KnowsTLSClosing() bool { return activeCall.Load() >= 0 }
 
 // KnowsTLSErrors reports whether the errors that end a tls.Conn can be read.
 func KnowsTLSErrors() bool { return tlsInput.known && tlsOutput.known }
+
+// CloseNotified reports whether c's input has ended by a close_notify.
+func CloseNotified(c *tls.Conn) bool { return (&tcp{top: c}).closeNotified() }
+
+// HoldTLSInput takes the mutex that whoever reads from c holds.
+func HoldTLSInput(c *tls.Conn) (release func()) {
+	mu := (*sync.Mutex)(unsafe.Add(unsafe.Pointer(c), tlsInput.mu))
+	mu.Lock()
+	return mu.Unlock
+}
 
 // Evidence is what c, accepted by a wrapped listener, knows of its end.
 func Evidence(c net.Conn) (Kind, error) {

@@ -3,11 +3,9 @@ package httpwire
 import (
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"reflect"
-	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -92,19 +90,11 @@ func init() {
 // TLS; or a handler around ours has cancelled it, which looks the same from its context.
 //
 // Who holds the input's mutex is in a Read: one that waits, and then nothing has ended,
-// or, at an end, for an instant.
+// or one that finds the end that another found before (net/http begins one when a body ends too early). That has it
+// for an instant, or, on a machine that is short of processors, for as long as its thread does not run.
 func (t *tcp) closeNotified() bool {
 	c, ok := t.top.(*tls.Conn)
-	if !ok {
-		return false
-	}
-	for range 10 {
-		if free, err := tlsInput.load(c); free {
-			return err == io.EOF
-		}
-		runtime.Gosched()
-	}
-	return false
+	return ok && tlsInput.isEOF(c)
 }
 
 // brokenAbove reports whether it was this end that gave TLS up: the client sent

@@ -142,9 +142,14 @@ type Governed interface {
 // governed by the token alone; for it, and for any other, FromContext returns
 // nil.
 func FromContext(ctx context.Context) *Token {
-	if t := Direct(ctx); t != nil {
-		return t
+	if c, ok := ctx.(*tokenCtx); ok {
+		return c.t
 	}
+	return fromOther(ctx)
+}
+
+// fromOther is apart so that what NewContext returns is told without a call.
+func fromOther(ctx context.Context) *Token {
 	if Plain(ctx) {
 		return nil
 	}
@@ -156,14 +161,6 @@ func FromContext(ctx context.Context) *Token {
 		return nil
 	}
 	return t
-}
-
-// Direct is FromContext of what NewContext returns, and nil for any other context.
-func Direct(ctx context.Context) *Token {
-	if c, ok := ctx.(*tokenCtx); ok {
-		return c.t
-	}
-	return nil
 }
 
 // NewContext returns a context with the values and the deadline of parent that

@@ -54,6 +54,9 @@ func (t *Token) firstAt(state uint64) (place *unsafe.Pointer, f unsafe.Pointer) 
 	return place, atomic.LoadPointer(place)
 }
 
+// deadAt returns the other place.
+func (t *Token) deadAt(state uint64) *unsafe.Pointer { return &t.first[^state>>numberShift&1] }
+
 // OnCancelFirst is t's OnCancel, for who has t alone. It fails if a callback has been registered
 // so before, or t is decided: then OnCancel serves.
 func (t *Token) OnCancelFirst(f func(cause error)) (r Registration, ok bool) {
@@ -123,8 +126,8 @@ func (t *Token) firstOf(n uint64) (r Registration) {
 	return r
 }
 
-// NoFirst reports whether there is no first callback, for who has t alone.
-func (t *Token) NoFirst() bool {
+// noFirst reports whether there is no first callback, for who has t alone.
+func (t *Token) noFirst() bool {
 	_, f := t.firstAt(t.state.Load())
 	return f == nil
 }
@@ -133,20 +136,30 @@ func (t *Token) NoFirst() bool {
 // cancelled: the callback has started, or is about to, see FirstStarted. It never stops one of a t
 // that shows that it is cancelled.
 func (t *Token) StopFirst() bool {
-	if t.NoFirst() {
+	if t.noFirst() {
 		return true
 	}
+	next, ok := t.endFirst(0)
+	if ok {
+		*t.deadAt(next) = nil
+	}
+	return ok
+}
+
+// endFirst makes the first callback's place the dead one, by the swap that takes loan from the state, which is next
+// then. It fails if t is cancelled.
+func (t *Token) endFirst(loan uint64) (next uint64, ok bool) {
 	if t.Cancelled() {
-		return false
+		return 0, false
 	}
 	for {
 		s := t.state.Load()
 		if s&cancelled != 0 {
-			return false
+			return 0, false
 		}
-		if t.state.CompareAndSwap(s, s&^stopped+number) {
-			t.first[s>>numberShift&1] = nil
-			return true
+		next = s&^stopped - loan + number
+		if t.state.CompareAndSwap(s, next) {
+			return next, true
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (t *Token) AcquireKept() (place *Kept, ok bool) {
 				return nil, true
 			}
 		case t.state.CompareAndSwap(s, s+borrow+lent):
-			if dead := &t.first[^s>>numberShift&1]; *dead != nil {
+			if dead := t.deadAt(s); *dead != nil {
 				*dead = nil
 			}
 			return &t.kept, true
@@ -45,33 +45,21 @@ func (t *Token) Lent() bool { return t.state.Load()&lent != 0 }
 // that t is cancelled, and nothing was done: the callback has started, or is about to. Then StopFirst,
 // FirstStarted and ForgetFirst come before it.
 func (t *Token) ReleaseKept() bool {
-	if t.NoFirst() {
-		t.recycleAt(t.state.Add(^(borrow + lent - 1))) // minus both
+	const loan = borrow + lent
+	if t.noFirst() {
+		t.recycleAt(t.state.Add(^(loan - 1))) // minus loan
 		return true
 	}
-	return t.releaseFirst()
-}
-
-func (t *Token) releaseFirst() bool {
-	if t.Cancelled() {
-		return false
+	next, ok := t.endFirst(loan)
+	if ok {
+		t.recycleAt(next)
 	}
-	for {
-		s := t.state.Load()
-		if s&cancelled != 0 {
-			return false
-		}
-		next := s&^(lent|stopped) - borrow + number
-		if t.state.CompareAndSwap(s, next) {
-			t.recycleAt(next)
-			return true
-		}
-	}
+	return ok
 }
 
 // recycleAt is what follows the end of a borrow that left the state s.
 func (t *Token) recycleAt(s uint64) {
-	if s&(closed|borrows) == closed {
+	if over(s) {
 		t.recycle()
 	}
 }
@@ -81,7 +69,7 @@ func (t *Token) recycleAt(s uint64) {
 func (t *Token) recycle() {
 	t.mu.Lock()
 	var k Kept
-	if s := t.state.Load(); s&(closed|borrows) == closed {
+	if over(t.state.Load()) {
 		k = t.recycleLocked()
 	}
 	t.mu.Unlock()

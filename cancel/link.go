@@ -10,7 +10,7 @@ package cancel
 func (t *Token) Link(child *Token) Registration {
 	t.mu.Lock()
 	state := t.state.Load()
-	if state&completed != 0 || state&closed != 0 && state&borrows == 0 {
+	if state&completed != 0 || over(state) {
 		t.mu.Unlock()
 		return Registration{}
 	}

@@ -26,7 +26,7 @@ func (t *Token) OnCancel(f func(cause error)) Registration {
 	state := t.state.Load()
 	// Of a closed token only a borrower, whose call is still being made, needs
 	// to hear: it joins its callbacks before it releases.
-	if state&completed != 0 || state&closed != 0 && state&borrows == 0 {
+	if state&completed != 0 || over(state) {
 		t.mu.Unlock()
 		return Registration{}
 	}

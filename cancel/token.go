@@ -21,6 +21,9 @@ const (
 	borrows = number - borrow
 )
 
+// over reports whether a token is closed and not borrowed.
+func over(state uint64) bool { return state&(closed|borrows) == closed }
+
 // A Token is decided once: live, then cancelled with a cause, or completed.
 //
 // The zero Token is live and ready for use. It must not be copied after first
@@ -146,10 +149,7 @@ func (t *Token) Acquire() bool {
 // Release gives back one borrow. The caller must not touch the flag's memory,
 // and no C code may read it on the caller's behalf, after Release.
 func (t *Token) Release() {
-	s := t.state.Add(^(borrow - 1)) // minus borrow
-	if s&(closed|borrows) == closed {
-		t.recycle()
-	}
+	t.recycleAt(t.state.Add(^(borrow - 1))) // minus borrow
 }
 
 // Reset makes a closed token live again, for a pool of tokens. It panics unless t
@@ -161,7 +161,7 @@ func (t *Token) Release() {
 func (t *Token) Reset() {
 	t.mu.Lock()
 	s := t.state.Load()
-	if s&closed == 0 || s&borrows != 0 || t.running.head != nil || t.panicked.head != nil {
+	if !over(s) || t.running.head != nil || t.panicked.head != nil {
 		t.mu.Unlock()
 		panic("cancel: Reset of a token that is in use")
 	}

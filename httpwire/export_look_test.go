@@ -7,43 +7,37 @@ import (
 	"sync/atomic"
 )
 
-// turns are of two goroutines that meet in each round.
-type turns [2]atomic.Int64
-
-func (t *turns) meet(me, i int) {
-	t[me].Store(int64(i))
-	for spins := 1; t[1-me].Load() < int64(i); spins++ {
-		if spins%1000 == 0 {
-			runtime.Gosched()
-		}
+// race calls f and g of each i below n on two goroutines, which meet before each round and go on after delays
+// that take every pair of values.
+func race(n int, f, g func(i int)) {
+	var turns [2]atomic.Int64
+	var both sync.WaitGroup
+	side := func(me int, do func(int), delay func(i int) int) {
+		both.Go(func() {
+			for i := range n {
+				turns[me].Store(int64(i))
+				for spins := 1; turns[1-me].Load() < int64(i); spins++ {
+					if spins%1000 == 0 {
+						runtime.Gosched()
+					}
+				}
+				for range delay(i) % 64 {
+					turns[me].Load()
+				}
+				do(i)
+			}
+		})
 	}
+	side(0, f, func(i int) int { return i })
+	side(1, g, func(i int) int { return i / 64 })
+	both.Wait()
 }
 
 // RaceLookComplete has n requests looked at for the first time while their responses become
 // complete, and returns at how many of them a registration would wait for ever.
 func RaceLookComplete(n int) (waiting int) {
 	watches := make([]watch, n)
-	var turns turns
-	var both sync.WaitGroup
-	both.Go(func() {
-		for i := range watches {
-			turns.meet(0, i)
-			for range i % 64 {
-				turns[0].Load()
-			}
-			watches[i].look()
-		}
-	})
-	both.Go(func() {
-		for i := range watches {
-			turns.meet(1, i)
-			for range i / 64 % 64 {
-				turns[1].Load()
-			}
-			watches[i].complete()
-		}
-	})
-	both.Wait()
+	race(n, func(i int) { watches[i].look() }, func(i int) { watches[i].complete() })
 	for i := range watches {
 		if watches[i].looked.Load().disc.OnCancel(func(error) {}).Stop() {
 			waiting++
@@ -67,25 +61,10 @@ func OverFollows() bool {
 func RaceAttachFailed(n int) (untold int) {
 	watches := make([]watch, n)
 	conns := make([]http2Conn, n)
-	var turns turns
-	var both sync.WaitGroup
-	both.Go(func() {
-		for i := range conns {
-			conns[i].reset(1, 8)
-			turns.meet(0, i)
-			conns[i].attach(1, &watches[i])
-		}
-	})
-	both.Go(func() {
-		for i := range conns {
-			turns.meet(1, i)
-			for range i % 64 {
-				turns[1].Load()
-			}
-			conns[i].failedByUs()
-		}
-	})
-	both.Wait()
+	for i := range conns {
+		conns[i].reset(1, 8)
+	}
+	race(n, func(i int) { conns[i].attach(1, &watches[i]) }, func(i int) { conns[i].failedByUs() })
 	for i := range watches {
 		if d := watches[i].end.Load(); d == nil || d == &completed {
 			untold++

@@ -360,12 +360,7 @@ func TestCall_usedAfterReturn(t *testing.T) {
 
 // C8, N: with the request's own token nothing is allocated.
 func TestDo_allocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool drop items on purpose")
-	}
-	if asanEnabled {
-		t.Skip("AddressSanitizer's checks take the address of OnCancel's function, which is allocated then")
-	}
+	skipWhereRegisteringAllocates(t)
 	bothWays(t, func(t *testing.T, do doFunc) {
 		var tok cancel.Token
 		defer tok.Close()
@@ -379,6 +374,16 @@ func TestDo_allocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations", allocs)
 		}
 	})
+}
+
+func skipWhereRegisteringAllocates(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool drop items on purpose")
+	}
+	if asanEnabled {
+		t.Skip("AddressSanitizer's checks take the address of OnCancel's function, which is allocated then")
+	}
 }
 
 // The figures add up.

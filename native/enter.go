@@ -95,7 +95,7 @@ func enterOwn(ctx context.Context) (*Call, error) {
 // If so, none can come any more.
 func (c *Call) bare() bool { return c.stopFirst() && !c.more.Load() }
 
-func (c *Call) stopFirst() bool { return !c.alone() || c.tok.NoFirst() || c.tok.StopFirst() }
+func (c *Call) stopFirst() bool { return !c.alone() || c.tok.StopFirst() }
 
 // leaveBare is leave of a call that has nothing beside its token, as most, and reports whether it
 // was one. No foreign code runs but the token's setter.

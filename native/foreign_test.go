@@ -201,27 +201,10 @@ func TestForeignContext_stop(t *testing.T) {
 // C7: a context that panics when it is asked for its cause, on a goroutine that nobody waits for, cancels the
 // call, whose caller gets the panic.
 func TestForeignContext_cause(t *testing.T) {
-	base, end := context.WithCancel(t.Context())
-	defer end()
 	bothWays(t, func(t *testing.T, do doFunc) {
-		var fire func()
-		asked := -1000
-		ctx := foreignContext{
-			Context: base, fire: &fire,
-			stop: func() bool { return false },
-			cause: func() error {
-				switch asked++; {
-				case asked > 2: // the first two are context.AfterFunc's, on the canceller's goroutine
-					explode(errGone)
-				case asked > 0:
-					return context.Canceled
-				}
-				return nil
-			},
-		}
+		ctx, fire := causing(t, func() { explode(errGone) })
 		v := recovered(func() {
 			do(ctx, func(c *native.Call) (int, error) {
-				asked = 0
 				fire()
 				waitFlag(t, c)
 				return 0, nil
@@ -236,25 +219,9 @@ func TestForeignContext_cause(t *testing.T) {
 // C7: one that exits there cancels the call all the same, whose caller gets its result.
 func TestForeignContext_causeExits(t *testing.T) {
 	bothWays(t, func(t *testing.T, do doFunc) {
-		var fire func()
-		asked := -1000
-		ctx := foreignContext{
-			Context: t.Context(), fire: &fire,
-			stop: func() bool { return false },
-			cause: func() error {
-				switch asked++; {
-				case asked > 2:
-					runtime.Goexit()
-				case asked > 0:
-					return context.Canceled
-				}
-				return nil
-			},
-		}
 		for range 2 { // the next call has the same follower
-			asked = -1000
+			ctx, fire := causing(t, runtime.Goexit)
 			v, err := do(ctx, func(c *native.Call) (int, error) {
-				asked = 0
 				fire()
 				waitFlag(t, c)
 				return 7, nil
@@ -272,6 +239,27 @@ func TestForeignContext_causeExits(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// causing returns a context that fire ends. Asked for its cause then, it calls f, on a goroutine that nobody
+// waits for.
+func causing(t *testing.T, f func()) (ctx foreignContext, fire func()) {
+	var end func()
+	asked := -1000
+	ctx = foreignContext{
+		Context: t.Context(), fire: &end,
+		stop: func() bool { return false },
+		cause: func() error {
+			switch asked++; {
+			case asked > 2: // the first two are context.AfterFunc's, on the canceller's goroutine
+				f()
+			case asked > 0:
+				return context.Canceled
+			}
+			return nil
+		},
+	}
+	return ctx, func() { asked = 0; end() }
 }
 
 type foreignWriter func()

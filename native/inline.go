@@ -18,11 +18,7 @@ func Inline[T any](ctx context.Context, fn func(*Call) (T, error)) (T, error) {
 	}
 	var c *Call
 	var err error // of enter, which the others save where they serve
-	t := cancel.Direct(ctx)
-	if t == nil {
-		t = cancel.FromContext(ctx)
-	}
-	if t == nil {
+	if t := cancel.FromContext(ctx); t == nil {
 		c, err = enterOwn(ctx)
 	} else if c = enterGoverned(t); c == nil {
 		c, err = enter(ctx, t, false)

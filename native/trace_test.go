@@ -332,12 +332,7 @@ func TestN11_context(t *testing.T) {
 // N11: nothing is allocated where nothing is traced, also beside a context that is, and a
 // function that captures variables need not be either.
 func TestN11_allocatesNothing(t *testing.T) {
-	if asanEnabled {
-		t.Skip("AddressSanitizer's checks take the address of OnCancel's function, which is allocated then")
-	}
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool drop items on purpose")
-	}
+	skipWhereRegisteringAllocates(t)
 	var tok cancel.Token
 	defer tok.Close()
 	ctx := cancel.NewContext(context.Background(), &tok)

@@ -30,7 +30,7 @@ func TestGin_withoutFallback(t *testing.T) {
 			must(t, receive(t, visit.ready, "the handler"))
 			leave()
 			d := receive(t, visit.fired, "OnDisconnect's callback")
-			wantLeft(t, d, v.proto)
+			wantLeft(t, d, v.proto, false)
 			if err := receive(t, visit.cause, "the request's context"); err != error(d) {
 				t.Errorf("cause = %v, want %v", err, d)
 			}

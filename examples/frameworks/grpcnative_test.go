@@ -108,7 +108,7 @@ func TestGRPC_clientCancels(t *testing.T) {
 		if !errors.As(receive(t, requestCause, "the request's cause"), &d) {
 			t.Fatal("the request's context does not say that the client left")
 		}
-		wantLeft(t, d, httpwire.HTTP2)
+		wantLeft(t, d, httpwire.HTTP2, false)
 	})
 }
 

@@ -49,7 +49,7 @@ func TestStack_nativeStops(t *testing.T) {
 		case !errors.Is(err, nativetest.ErrStopped):
 			t.Errorf("err = %v: C was not stopped", err)
 		case errors.As(err, &d):
-			wantLeft(t, d, v.proto)
+			wantLeft(t, d, v.proto, false)
 		case !k.races || !errors.Is(err, context.Canceled):
 			t.Errorf("err = %v, want a Disconnect", err)
 		}

@@ -58,12 +58,12 @@ func TestReverseProxy_clientLeaves(t *testing.T) {
 			must(t, receive(t, visit.ready, "the backend's handler"))
 			leave()
 			d := receive(t, visit.fired, "OnDisconnect's callback in the backend")
-			wantLeft(t, d, back.proto)
+			wantLeft(t, d, back.proto, false)
 			if err := receive(t, visit.cause, "the backend's context"); err != error(d) {
 				t.Errorf("cause = %v, want %v", err, d)
 			}
 			if configured {
-				wantLeft(t, receive(t, atProxy, "OnDisconnect's callback in the proxy"), front.proto)
+				wantLeft(t, receive(t, atProxy, "OnDisconnect's callback in the proxy"), front.proto, false)
 			}
 			receive(t, answer, "the client")
 			receive(t, backend.ended, "the backend's end")

@@ -96,7 +96,7 @@ func TestNativeStream_left(t *testing.T) {
 				if !ok {
 					t.Fatalf("err = %v, want a Disconnect", err)
 				}
-				wantLeft(t, d, v.proto)
+				wantLeft(t, d, v.proto, name == "sending")
 				n := made.Load() // fn has returned: C makes no more
 				receive(t, s.ended, "the handler's end")
 				if made.Load() != n {

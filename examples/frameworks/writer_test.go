@@ -99,7 +99,7 @@ func TestStack_stream(t *testing.T) {
 		}
 		must(t, receive(t, visit.ready, "the handler"))
 		leave()
-		wantLeft(t, receive(t, visit.fired, "OnDisconnect's callback"), v.proto)
+		wantLeft(t, receive(t, visit.fired, "OnDisconnect's callback"), v.proto, false)
 		receive(t, visit.cause, "the handler's context")
 		receive(t, s.ended, "the handler's end")
 		visit.notFired(t)
@@ -156,7 +156,7 @@ func TestStack_hijack(t *testing.T) {
 		if !ok {
 			t.Fatal("the close of a hijacked connection was not reported")
 		}
-		wantLeft(t, d, v.proto)
+		wantLeft(t, d, v.proto, false)
 		receive(t, s.ended, "the handler's end")
 	})
 }

@@ -59,6 +59,7 @@ func TestSetter_allOfConnection(t *testing.T) {
 			if chain != streams {
 				t.Errorf("the connection has %d entries, want %d", chain, streams)
 			}
+			c.ping() // the server has nothing left to send, whose write would learn of the reset too
 			release := held.hold()
 			must(t, c.below.SetLinger(0))
 			must(t, c.below.Close())

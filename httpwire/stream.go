@@ -43,6 +43,11 @@ type StreamOptions struct {
 	// reading: one that takes longer fails with [ErrSendTimeout]. It counts beside
 	// the server's WriteTimeout, which bounds the whole response and is left as it
 	// is. The zero value is no bound.
+	//
+	// On HTTP/2 it takes the ResponseWriter's SetWriteDeadline. Where a handler around
+	// the configured one hides that ([net/http.ResponseController] finds it by an Unwrap
+	// method), or a client's socket takes nothing, the connection is broken a second
+	// later, with its other streams.
 	SendTimeout time.Duration
 }
 

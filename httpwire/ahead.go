@@ -123,8 +123,8 @@ func (t *tcp) stopAhead() {
 	}
 }
 
-// close is called before the connection is closed. From then on every read is the
-// connection's own, and fails.
+// close is called before the connection is closed. From then on every read fails: what the connection
+// still gives is behind what the queue held.
 func (a *ahead) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -191,7 +191,7 @@ func (a *ahead) fill() {
 }
 
 // read is the connection's Read. A Read without anything read ahead and without
-// our goroutine in the way is passed on, as one of a closed connection is.
+// our goroutine in the way is passed on.
 func (a *ahead) read(p []byte) (int, error) {
 	a.mu.Lock()
 	for !a.closed && (a.busy || a.queue.held > 0 || a.err != nil) {
@@ -200,6 +200,10 @@ func (a *ahead) read(p []byte) (int, error) {
 			return n, err
 		}
 		a.moved.Wait()
+	}
+	if a.closed {
+		a.mu.Unlock()
+		return 0, a.failed(net.ErrClosed)
 	}
 	a.busy = true
 	a.mu.Unlock()
@@ -249,8 +253,13 @@ func (a *ahead) late() error {
 	case a.deadline.IsZero() || time.Until(a.deadline) > 0:
 		return nil
 	}
+	return a.failed(os.ErrDeadlineExceeded)
+}
+
+// failed returns err as a connection's Read returns it.
+func (a *ahead) failed(err error) error {
 	local, remote := a.below.LocalAddr(), a.below.RemoteAddr()
-	return &net.OpError{Op: "read", Net: local.Network(), Source: local, Addr: remote, Err: os.ErrDeadlineExceeded}
+	return &net.OpError{Op: "read", Net: local.Network(), Source: local, Addr: remote, Err: err}
 }
 
 // setDeadline is the connection's SetReadDeadline, or both's SetDeadline.

@@ -3,11 +3,14 @@ package httpwire_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -212,4 +215,84 @@ func BenchmarkReadAhead(b *testing.B) {
 			})
 		}
 	}
+}
+
+// H4: a read during the connection's Close gets none of what the connection still has: it is behind what was
+// read ahead, and gone with that.
+func TestReadAhead_readsWhileClosing(t *testing.T) {
+	const limit = 100 << 10
+	body := noise(1 << 20)
+	eachAhead(t, limit, func(t *testing.T, v variant) {
+		conns, entered, closing, got := make(chan net.Conn, 1), make(chan struct{}), make(chan struct{}), make(chan []byte, 1)
+		s := v.configure(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(entered)
+			receive(t, closing, "Close")
+			b, err := io.ReadAll(r.Body)
+			if !errors.Is(err, net.ErrClosed) && !v.tls { // TLS keeps its own
+				t.Errorf("ReadAll: %v, want net.ErrClosed", err)
+			}
+			got <- b
+		}), func(s *http.Server) {
+			s.ConnContext = func(ctx context.Context, c net.Conn) context.Context { conns <- c; return ctx }
+		})
+		low := &slowCloser{full: make(chan struct{}), limit: limit, closing: closing, closeNow: make(chan struct{})}
+		closeNow := sync.OnceFunc(func() { close(low.closeNow) })
+		l := listen(t)
+		s.addr = l.Addr().String()
+		s.serve(t, httpwire.Listener(slowClosers{l, low}))
+		t.Cleanup(closeNow)
+		c, _ := s.dial(t)
+		post(t, c, "/", len(body))
+		receive(t, entered, "the handler")
+		go func() { _, _ = c.Write(body) }()
+		receive(t, low.full, "the queue to be full")
+		served := receive(t, conns, "the connection")
+		if n, ok := served.(interface{ NetConn() net.Conn }); ok && v.tls {
+			served = n.NetConn()
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- served.Close() }()
+		b := receive(t, got, "what the handler read")
+		closeNow()
+		must(t, receive(t, closed, "Close"))
+		if len(b) > limit || !bytes.HasPrefix(body, b) {
+			t.Errorf("read %d bytes, which are not the first", len(b))
+		}
+	})
+}
+
+// A slowCloser is a connection that says when so much was read, and when it is about to be closed.
+type slowCloser struct {
+	net.Conn
+	n, limit      int
+	once, closes  sync.Once
+	full, closing chan struct{}
+	closeNow      chan struct{}
+}
+
+func (c *slowCloser) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.n += n; c.n >= c.limit {
+		c.once.Do(func() { close(c.full) })
+	}
+	return n, err
+}
+
+func (c *slowCloser) Close() error {
+	c.closes.Do(func() { close(c.closing) })
+	<-c.closeNow
+	return c.Conn.Close()
+}
+
+type slowClosers struct {
+	net.Listener
+	only *slowCloser
+}
+
+func (l slowClosers) Accept() (c net.Conn, err error) {
+	if c, err = l.Listener.Accept(); err != nil {
+		return nil, err
+	}
+	l.only.Conn = c
+	return l.only, nil
 }

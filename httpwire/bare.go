@@ -39,22 +39,20 @@ func (b *bareConns) of(c net.Conn) *tcp {
 	return nil
 }
 
-// answered notes the end of a response on c. It is told of every request's: where c's type says what
-// to do, there is no walk down its NetConn methods.
-func (b *bareConns) answered(c net.Conn) {
+// http1 returns the evidence for c as of does, nil for HTTP/2, which ends streams. It is called twice for
+// every request: where c's type says what to do, there is no walk down its NetConn methods.
+func (b *bareConns) http1(c net.Conn) *tcp {
 	low := c
 	if t, ok := c.(*tls.Conn); ok {
 		low = t.NetConn()
 	}
 	switch w := low.(type) {
 	case *conn:
-		w.tcp.answer()
-	case *frameConn, *tlsFrameConn: // HTTP/2 ends streams
-	default:
-		if t := b.of(shown(c)); t != nil {
-			t.answer()
-		}
+		return &w.tcp
+	case *frameConn, *tlsFrameConn:
+		return nil
 	}
+	return b.of(shown(c))
 }
 
 // lowest returns the connection below all that c is wrapped in.

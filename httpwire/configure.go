@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/hangup-go/hangup/httpwire/internal/wire"
@@ -15,9 +16,9 @@ import (
 // Configure prepares srv to notice that its clients leave. It wraps srv's
 // Handler, ConnContext, ConnState and the HTTP/2 entries of TLSNextProto, and is
 // the last step before serving: what is set in srv afterwards is either ignored
-// or undoes it, except that Handler may be wrapped once more. A server that was configured before, with the same options, is
-// left as it is; other options are an error. Configure must not be called while srv is serving.
-// It panics if srv is nil.
+// or undoes it, except that Handler may be wrapped once more. A server that was configured before, with the
+// same options, is left as it is; it is an error if they are others, or if Handler has
+// been wrapped since. Configure must not be called while srv is serving. It panics if srv is nil.
 //
 // HTTP/2 is set up as srv would do it itself (Protocols, TLSNextProto and GODEBUG
 // http2server count), or by golang.org/x/net/http2.ConfigureServer, called before.
@@ -43,6 +44,9 @@ func Configure(srv *http.Server, opts *Options) error {
 		}
 		return nil
 	}
+	if isOurs(srv.ConnContext) {
+		return errors.New("httpwire: the server has been configured before, and its Handler changed since")
+	}
 	sendPings(srv, o.PeerTimeout)
 	if err := setUpHTTP2(srv); err != nil {
 		return err
@@ -65,7 +69,10 @@ type configured struct {
 	down atomic.Bool // Shutdown has been called
 }
 
-// wrapConnContext makes requests find their TCP connection.
+// wrapConnContext makes requests find their TCP connection. Inlined, it would make functions by which
+// isOurs does not know it.
+//
+//go:noinline
 func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 	inner := srv.ConnContext
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -89,15 +96,28 @@ func wrapConnContext(srv *http.Server, bare *bareConns, o *Options) {
 	}
 }
 
+// isOurs reports whether f is of wrapConnContext's.
+func isOurs(f func(context.Context, net.Conn) context.Context) bool {
+	var sample http.Server
+	wrapConnContext(&sample, nil, nil)
+	return f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(sample.ConnContext).Pointer()
+}
+
 // wrapConnState shows the user's hook the connection that net/http shows it, not
-// our frame reader in it; notes the end of a response; and forgets bare connections. They can only be
+// our frame reader in it; notes whose turn it is; and forgets bare connections. They can only be
 // forgotten after their close, when the kernel has dropped the registration.
 func wrapConnState(srv *http.Server, bare *bareConns) {
 	inner := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state {
+		case http.StateActive:
+			if t := bare.http1(c); t != nil {
+				t.turn.Store(turnBegun)
+			}
 		case http.StateIdle:
-			bare.answered(c)
+			if t := bare.http1(c); t != nil {
+				t.answer()
+			}
 		case http.StateHijacked:
 			if t := bare.of(shown(c)); t != nil {
 				t.takeBack()

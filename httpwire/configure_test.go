@@ -165,3 +165,14 @@ func TestConfigure_otherOptions(t *testing.T) {
 		t.Error("other options were dropped in silence")
 	}
 }
+
+// Nor is a server wrapped twice whose Handler was wrapped in between: the evidence would have two owners.
+func TestConfigure_handlerWrappedSince(t *testing.T) {
+	srv := &http.Server{}
+	must(t, httpwire.Configure(srv, nil))
+	inner := srv.Handler
+	srv.Handler = http.HandlerFunc(inner.ServeHTTP)
+	if httpwire.Configure(srv, nil) == nil {
+		t.Error("it was configured twice")
+	}
+}

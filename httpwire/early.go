@@ -29,6 +29,12 @@ type earlyResets struct {
 
 const maxEarly = 2048 // of ahead, and of past
 
+// has reports whether a reset of stream id is kept.
+func (e *earlyResets) has(id uint32) bool {
+	_, ok := e.codes[id]
+	return ok
+}
+
 // keep takes note of a reset.
 func (e *earlyResets) keep(id, code uint32) {
 	if _, ok := e.codes[id]; ok {

@@ -108,7 +108,7 @@ func (c *frameConn) sends(f frame) {
 	c.pings.sends(f)
 	switch {
 	case f.typ == frameRST:
-		c.http2.resetByUs(f.id)
+		c.http2.resetByUs(f.id, f.code)
 	case f.typ == frameGoAway && f.code != 0:
 		c.http2.failedByUs()
 	}

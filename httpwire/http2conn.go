@@ -12,7 +12,9 @@ import (
 // The reader of the connection is ahead of the server: a reset may come before
 // its request's handler has attached. It is kept then, and told inside Attach:
 // both happen under mu, so either Attach finds the reset or the reset finds the
-// request. The same holds for the end of the connection, which is kept for good.
+// request. The same holds for the end of the connection, which is kept for good,
+// and for a reset of ours. Of the client's reset and ours the first counts, and so it is
+// with the end of the connection and our GOAWAY with an error.
 type http2Conn struct {
 	tcp *tcp // the connection below, nil if it is none
 	srv *http.Server
@@ -21,6 +23,7 @@ type http2Conn struct {
 	sinks  sinks
 	anon   uint64 // last name given to a request whose stream can't be told
 	early  earlyResets
+	ours   earlyResets // resets by us
 	gone   bool
 	ev     wire.Event
 	closed bool // by the server
@@ -38,28 +41,32 @@ func (c *http2Conn) Attach(w http.ResponseWriter, _ *http.Request, s wire.Sink) 
 	return c.attach(streamID(w), s)
 }
 
-// attach does not register a sink whose end is known: who gives up the connection in the next
-// moment must not end it first, for another reason.
+// attach does not register a sink whose end is known: who gives up the connection, or leaves, in the
+// next moment must not end it first, for another reason.
 func (c *http2Conn) attach(id uint64, s wire.Sink) uint64 {
 	c.mu.Lock()
 	if id == 0 {
 		c.anon++
 		id = anonymous + c.anon
 	}
-	ev, gone, failed := c.ev, c.gone, c.failed
+	ev, gone, over := c.ev, c.gone, c.failed
 	if id < anonymous {
 		if code, ok := c.early.attach(uint32(id)); ok {
 			ev, gone = resetEvent(code), true
 		}
+		if _, ok := c.ours.attach(uint32(id)); ok {
+			gone, over = false, true
+		}
 	}
-	if !gone {
+	if !gone && !over {
 		c.sinks.set(id, s)
 	}
 	c.mu.Unlock()
-	if gone {
+	switch {
+	case gone:
 		s.Gone(ev)
-	} else if w, ok := s.(*watch); ok && failed {
-		w.complete()
+	case over:
+		finished(s)
 	}
 	return id
 }
@@ -130,7 +137,7 @@ func (c *http2Conn) reset(id, code uint32) {
 func (c *http2Conn) tell(id, code uint32) {
 	c.mu.Lock()
 	s := c.sinks.get(uint64(id))
-	if s == nil {
+	if s == nil && !c.failed && !c.ours.has(id) {
 		c.early.keep(id, code)
 	}
 	c.mu.Unlock()
@@ -140,14 +147,17 @@ func (c *http2Conn) tell(id, code uint32) {
 }
 
 // resetByUs is told of an RST_STREAM to the client: a deadline has passed, or the
-// client broke the protocol. It gets no more of the response, and may leave.
-func (c *http2Conn) resetByUs(id uint32) {
+// client broke the protocol. It gets no more of the response, and may leave. NO_ERROR comes
+// behind a whole response (RFC 9113, 8.1), so that there is no handler to come.
+func (c *http2Conn) resetByUs(id, code uint32) {
 	c.mu.Lock()
 	s := c.sinks.get(uint64(id))
+	if s == nil && code != 0 && !c.gone && !c.early.has(id) {
+		c.ours.keep(id, code)
+	}
 	c.mu.Unlock()
-	if w, ok := s.(*watch); ok {
-		w.withdraw()
-		w.complete()
+	if s != nil {
+		finished(s)
 	}
 }
 
@@ -159,10 +169,15 @@ func (c *http2Conn) failedByUs() {
 	sinks := c.sinks.all()
 	c.mu.Unlock()
 	for _, s := range sinks {
-		if w, ok := s.(*watch); ok {
-			w.withdraw()
-			w.complete()
-		}
+		finished(s)
+	}
+}
+
+// finished says that s's client gets no more of its response.
+func finished(s wire.Sink) {
+	if w, ok := s.(*watch); ok {
+		w.withdraw()
+		w.complete()
 	}
 }
 
@@ -198,7 +213,7 @@ func (c *http2Conn) closing() {
 // end makes ev the end of the connection, and tells all its requests.
 func (c *http2Conn) end(ev wire.Event) {
 	c.mu.Lock()
-	if c.gone {
+	if c.gone || c.failed {
 		c.mu.Unlock()
 		return
 	}

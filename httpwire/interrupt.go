@@ -36,7 +36,8 @@ type interrupt struct {
 	broken  bool      // writes have been made to fail
 	expired bool      // because a send has taken too long
 	timer   *time.Timer
-	armed   bool // the timer is: a send that is in time leaves it so, for the next
+	armed   bool               // the timer is: a send that is in time leaves it so, for the next
+	panic   *cancel.PanicError // of late: a ResponseWriter's
 }
 
 func (i *interrupt) start(w *watch, timeout time.Duration) {
@@ -98,6 +99,11 @@ func (i *interrupt) wake() {
 func (i *interrupt) late() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	defer func() {
+		if v := recover(); v != nil {
+			i.panic = cancel.Recovered(v)
+		}
+	}()
 	i.armed = false
 	if !i.sending.Load() || i.over {
 		return
@@ -117,13 +123,14 @@ func (i *interrupt) late() {
 
 // breakLocked interrupts the send under way, and comes back if that does not end it.
 func (i *interrupt) breakLocked() {
-	if i.broken {
+	again := i.broken
+	i.broken = true
+	i.arm(i.w.patience())
+	if again {
 		i.w.breakConn()
 	} else {
 		i.w.breakWrites()
 	}
-	i.broken = true
-	i.arm(i.w.patience())
 }
 
 func (i *interrupt) arm(d time.Duration) {
@@ -135,8 +142,9 @@ func (i *interrupt) arm(d time.Duration) {
 	}
 }
 
-// stop returns when the ResponseWriter is not touched any more.
-func (i *interrupt) stop() {
+// stop returns when the ResponseWriter is not touched any more. It returns the panic of one that
+// was, on a goroutine of ours.
+func (i *interrupt) stop() *cancel.PanicError {
 	i.reg.Stop()
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -144,6 +152,7 @@ func (i *interrupt) stop() {
 	if i.timer != nil {
 		i.timer.Stop()
 	}
+	return i.panic
 }
 
 // breakWrites makes the writes of the response fail from now on, those under way too. On
@@ -160,7 +169,7 @@ func (w *watch) breakWrites() {
 // breakWrites makes the connection's writes fail, if it serves w and has not answered: a
 // middleware around ours may have left w's handler behind.
 //
-// cut is stored before answered is looked at, and in answer it is the other way round: one of the two
+// cut is stored before the turn is looked at, and in answer it is the other way round: one of the two
 // sees the other, and a deadline that comes with the end of the response is taken back there.
 func (t *tcp) breakWrites(w *watch) {
 	t.mu.Lock() // no other request is attached meanwhile
@@ -169,7 +178,7 @@ func (t *tcp) breakWrites(w *watch) {
 		return
 	}
 	t.cut.Store(true)
-	if !t.answered.Load() {
+	if turn := t.turn.Load(); turn == turnTaken || turn == turnUnknown {
 		_ = t.top.SetWriteDeadline(longAgo)
 	}
 }
@@ -177,7 +186,7 @@ func (t *tcp) breakWrites(w *watch) {
 // answer is told that net/http is done with a response, and that the connection goes on. The next
 // write may be of a request that never comes to us.
 func (t *tcp) answer() {
-	t.answered.Store(true)
+	t.turn.Store(turnOver)
 	if !t.cut.Load() {
 		return // one that was cut off in time does not come here
 	}
@@ -212,10 +221,17 @@ func (w *watch) patience() time.Duration {
 
 // cut makes the response end as a broken one. On HTTP/1 the last chunk can't be
 // written, and the connection is closed; HTTP/2's server resets a stream whose deadline
-// has passed; HTTP/3's would end it as if it were complete.
+// has passed; HTTP/3's would end it as if it were complete. What the client does upon our
+// reset is no disconnect (see http2Conn.resetByUs): it may come before Cut has returned.
 func (w *watch) cut() {
 	w.breakWrites()
-	if c, ok := w.conn.(wire.Cutter); ok {
-		c.Cut(w.id)
+	c, ok := w.conn.(wire.Cutter)
+	if !ok {
+		return
+	}
+	w.rw.beginLast()
+	defer w.rw.release()
+	if c.Cut(w.id) {
+		w.complete()
 	}
 }

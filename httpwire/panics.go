@@ -51,7 +51,7 @@ func telling(panics []*cancel.PanicError) bool {
 // drain waits for the callbacks of t that are running, and returns their panics.
 func drain(t *cancel.Token) (panics []*cancel.PanicError) {
 	for {
-		p := drainOne(t)
+		p := caught(t.Drain)
 		if p == nil {
 			return panics
 		}
@@ -59,12 +59,13 @@ func drain(t *cancel.Token) (panics []*cancel.PanicError) {
 	}
 }
 
-func drainOne(t *cancel.Token) (p *cancel.PanicError) {
+// caught calls f, and returns its panic.
+func caught(f func()) (p *cancel.PanicError) {
 	defer func() {
 		if v := recover(); v != nil {
 			p = cancel.Recovered(v)
 		}
 	}()
-	t.Drain()
+	f()
 	return nil
 }

@@ -1,6 +1,6 @@
 package httpwire
 
-// SetMonitorPriority has the thread that sets the flags of closed HTTP/1 connections
+// SetMonitorPriority has the thread that sets the flags of closed HTTP/1 and HTTP/2 connections
 // scheduled by SCHED_FIFO with that priority, 1 to 99, or as usual again if it is 0
 // (sched(7)). The thread is one for the process, and is started if need be. It runs for
 // microseconds per closed connection, and then goes before everything of a lower

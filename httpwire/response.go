@@ -57,6 +57,9 @@ func (p *response) WriteHeader(status int) {
 
 func (p *response) Write(b []byte) (int, error) {
 	last := p.begin(len(b))
+	if last {
+		defer p.released()
+	}
 	n, err := p.ResponseWriter.Write(b)
 	p.ended(n, last, err)
 	return n, err
@@ -65,6 +68,9 @@ func (p *response) Write(b []byte) (int, error) {
 // WriteString saves the copy where the writer below can.
 func (p *response) WriteString(s string) (int, error) {
 	last := p.begin(len(s))
+	if last {
+		defer p.released()
+	}
 	n, err := io.WriteString(p.ResponseWriter, s)
 	p.ended(n, last, err)
 	return n, err
@@ -179,6 +185,7 @@ func (p *response) flush() error {
 	last := p.complete(p.wrote)
 	if last {
 		p.beginLast()
+		defer p.released()
 	}
 	var err error
 	switch f := p.ResponseWriter.(type) {
@@ -217,6 +224,18 @@ func (p *response) decide(err error) {
 	if err == nil || p.bodiless() && p.late.Load() == nil {
 		p.w.complete() // before last: evidence that comes now has lost
 	}
+	p.release()
+}
+
+// released ends the last write if a panic of the writer below has: it has not happened.
+func (p *response) released() {
+	if p.last.Load() {
+		p.release()
+	}
+}
+
+// release lets evidence decide again.
+func (p *response) release() {
 	p.last.Store(false)
 	// Either postpone stored before this load, and we see it; or its second look
 	// at last comes after our store, and it goes on by itself.

@@ -3,6 +3,7 @@ package httpwire_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -43,6 +44,72 @@ func TestOnDisconnect_behindTimedOut(t *testing.T) {
 	next.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
 }
 
+// H1: a handler that was left behind before it came to us, and that comes while its connection
+// serves the next request, or between two, takes nothing from the next one.
+func TestOnDisconnect_attachesTimedOut(t *testing.T) {
+	for _, when := range []string{"never", "between", "in the next request"} {
+		t.Run(when, func(t *testing.T) {
+			each(t, httpwire.HTTP1, func(t *testing.T, v variant) { attachesTimedOut(t, v, when) })
+		})
+	}
+}
+
+func attachesTimedOut(t *testing.T, v variant, when string) {
+	var vs visits
+	idle := make(chan struct{}, 1)
+	s := v.configure(t, &vs, func(s *http.Server) {
+		s.ConnState = func(_ net.Conn, st http.ConnState) {
+			if st == http.StateIdle {
+				idle <- struct{}{}
+			}
+		}
+	})
+	h, moment := vs.outer(s.Handler), make(chan struct{})
+	limited := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		receive(t, moment, "its moment")
+		h.ServeHTTP(w, r)
+	}), time.Millisecond, "late")
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			limited.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+	s.listen(t)
+	late, next := vs.hold(t, "/late", nil), vs.hold(t, "/next", nil)
+	comes := func() {
+		close(moment)
+		receive(t, late.ready, "the handler that was left behind")
+		receive(t, late.ctx.Done(), "its context, which the time limit ended")
+	}
+	c, _ := s.dial(t)
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", "/late")
+	if body, err := readResponse(c); err != nil || body != "late" {
+		t.Fatalf("answer %q, %v", body, err)
+	}
+	receive(t, idle, "the end of the response")
+	if when == "between" {
+		comes()
+	}
+	post(t, c, "/next", 1<<20)
+	receive(t, next.ready, "the next handler")
+	if when == "in the next request" {
+		comes()
+	}
+	must(t, c.Close())
+	d := receive(t, next.fired, "the next request's callback")
+	next.fired <- d
+	next.gone(t, *d)
+	if when == "never" {
+		comes() // after the client has left, and may be told
+		close(late.release)
+		receive(t, late.ended, "its return")
+		return
+	}
+	late.end(t, 0)
+}
+
 // H2: a request that comes to its handler after its connection was closed is told
 // why, also where net/http does not notice, as its body is unread.
 func TestContext_closedBeforeHandler(t *testing.T) {
@@ -67,26 +134,4 @@ func TestContext_closedBeforeHandler(t *testing.T) {
 			}
 		})
 	}
-}
-
-// H3: after a GOAWAY with an error the server answers nobody on the connection any
-// more: the client that closes it then has not left.
-func TestOnDisconnect_closesAfterOurGoAway(t *testing.T) {
-	each(t, httpwire.HTTP2, func(t *testing.T, v variant) {
-		var vs visits
-		s := vs.serve(t, v)
-		visit := vs.hold(t, "/", nil)
-		c := s.h2(t)
-		c.get("/")
-		receive(t, visit.ready, "the handler")
-		must(t, c.fr.WriteRSTStream(99, 8)) // an idle stream: a protocol error
-		c.flush()
-		receive(t, c.goAway, "GOAWAY")
-		must(t, c.c.Close())
-		receive(t, visit.ctx.Done(), "the context to be done")
-		visit.end(t, 0)
-		if cause := context.Cause(visit.ctx); !errors.Is(cause, httpwire.ErrServerClosed) {
-			t.Errorf("cause = %v, want ErrServerClosed", cause)
-		}
-	})
 }

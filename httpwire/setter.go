@@ -232,7 +232,7 @@ func (t *tcp) certainLocked() bool {
 // enlistLocked registers the connection with the setter.
 func (t *tcp) enlistLocked() *setting {
 	s := &notLent
-	if e := takeEntry(0); e != nil && !t.closed {
+	if e := takeEntry(0); e != nil { // and the connection is not closed: closing puts notLent here
 		var err error
 		if cerr := t.raw.Control(func(fd uintptr) { err = e.register(int(fd)) }); cerr != nil || err != nil {
 			giveEntry(e)

@@ -244,17 +244,22 @@ func (s *stream) fail(err error, expired bool) error {
 }
 
 // close ends the stream with its handler. It returns when no send is under way and
-// no heartbeat will be. The panic of a heartbeat is returned.
-func (s *stream) close() *cancel.PanicError {
+// no heartbeat will be. Panics of a ResponseWriter on our goroutines, and here, are returned.
+func (s *stream) close() (panics []*cancel.PanicError) {
 	s.heart.stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.interrupt.stop()
+	all := [...]*cancel.PanicError{s.heart.panic, s.interrupt.stop(), nil}
 	if s.err == nil {
-		if s.watch.left() != nil {
-			s.watch.cut()
-		}
 		s.err = errStreamOver
+		if s.watch.left() != nil {
+			all[2] = caught(s.watch.cut)
+		}
 	}
-	return s.heart.panic
+	for _, p := range all {
+		if p != nil {
+			panics = append(panics, p)
+		}
+	}
+	return panics
 }

@@ -101,7 +101,7 @@ func (w *watch) addStream(s *stream) bool {
 }
 
 // closeStreams ends the streams of the handler, before its watch does, and returns
-// the panics of their heartbeats.
+// their panics.
 func (w *watch) closeStreams() (panics []*cancel.PanicError) {
 	l := w.looked.Load()
 	if l == nil {
@@ -112,9 +112,7 @@ func (w *watch) closeStreams() (panics []*cancel.PanicError) {
 	l.streams, l.ended = nil, true
 	l.arming.Unlock()
 	for _, s := range streams {
-		if p := s.close(); p != nil {
-			panics = append(panics, p)
-		}
+		panics = append(panics, s.close()...)
 	}
 	return panics
 }

@@ -284,8 +284,11 @@ func (w *lateWriter) Flush() {}
 // then, does not cut the response of the connection's next request off, whenever that is; also not
 // that of a request that never comes to us.
 func TestStream_leftBehind(t *testing.T) {
-	for _, when := range []string{"in the next request", "between", "between, made there", "at the very end"} {
+	for _, when := range []string{"in the next request", "between", "between, made there", "at the very end", "between, attached there", "in the next request, attached there"} {
 		for _, ours := range []bool{true, false} {
+			if !ours && when == "in the next request, attached there" {
+				continue // nothing tells it from that one
+			}
 			t.Run(fmt.Sprintf("%s, next is ours %v", when, ours), func(t *testing.T) {
 				each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
 					if v.bare && when == "at the very end" {
@@ -310,6 +313,7 @@ func leftBehind(t *testing.T, v variant, when string, ours bool) {
 	})
 	h := vs.outer(s.Handler)
 	var late *visit
+	when, attaches := strings.CutSuffix(when, ", attached there")
 	act := func() { // whatever it does, the handler that was left behind does it now
 		close(emit)
 		receive(t, late.ended, "the handler that was left behind")
@@ -317,9 +321,13 @@ func leftBehind(t *testing.T, v variant, when string, ours bool) {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/late":
-			r = r.WithContext(context.WithoutCancel(r.Context()))
-			go h.ServeHTTP(brokenWriter{httptest.NewRecorder()}, r) // hides the server's, as http.TimeoutHandler does
-			receive(t, left, "the stream")
+			hidden := brokenWriter{httptest.NewRecorder()} // hides the server's, as http.TimeoutHandler does
+			if attaches {
+				go func() { receive(t, emit, "its moment"); h.ServeHTTP(hidden, r) }()
+			} else {
+				go h.ServeHTTP(hidden, r.WithContext(context.WithoutCancel(r.Context())))
+				receive(t, left, "the stream")
+			}
 			_, _ = io.WriteString(w, "late")
 		case ours:
 			h.ServeHTTP(w, r)

@@ -52,9 +52,9 @@ type tcp struct {
 	orphan    bool // hijacked from a listener that is not ours: the current request is the last
 	unix      bool // a Unix socket
 	gone      bool
-	local     atomic.Bool // a deadline of ours has ended a read or a write
-	answered  atomic.Bool // net/http has ended the response of the current request
-	cut       atomic.Bool // a stream of the current request has been cut off; see breakWrites
+	local     atomic.Bool   // a deadline of ours has ended a read or a write
+	turn      atomic.Uint32 // whose the connection is: see turnBegun
+	cut       atomic.Bool   // a stream of the current request has been cut off; see breakWrites
 	cur       *watch
 	token     uint64 // in the monitor, 0 if not registered
 	end       inputEnd
@@ -96,15 +96,61 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	return 0
 }
 
-// attach registers the connection with the monitor at its first request.
-func (t *tcp) attach(r *http.Request, w *watch) {
+// The turns of a connection, as net/http's ConnState tells them. It does not tell of the begin of
+// a request that was pipelined and is read already: that one comes while the turn is over.
+const (
+	turnUnknown uint32 = iota // ConnState is somebody else's
+	turnBegun                 // of a request that has not attached
+	turnTaken                 // of one that has
+	turnOver                  // the response has ended, and the next request has not begun
+)
+
+// late reports whether the response to w's request has ended before w could attach: a middleware
+// around ours has left it behind. net/http cancels the context of a request before it ends the response.
+// That of a request that was pipelined may have been cancelled as well, by the end of the client's sending.
+func (t *tcp) late(turn uint32, w *watch) bool {
+	if turn != turnOver || w.parent.Err() == nil {
+		return false
+	}
+	ev, gone := t.Judge(0, w, context.Cause(w.parent))
+	return !gone && ev.Kind != wire.HalfClosed
+}
+
+// second reports whether another request has the turn: w's was left behind. If that one's
+// context is done, it may be the other way round.
+func (t *tcp) second(turn uint32, w *watch) bool {
+	if turn != turnTaken {
+		return false
+	}
 	t.mu.Lock()
+	cur := t.cur
+	t.mu.Unlock()
+	return cur != nil && (cur.parent.Err() == nil || w.parent.Err() != nil)
+}
+
+// attach registers the connection with the monitor at its first request. Who was left behind gets
+// no part in the connection, which may be the next request's. The turn does not change
+// while somebody else attaches: net/http waits for the handler.
+func (t *tcp) attach(r *http.Request, w *watch) {
+	turn := t.turn.Load()
+	if t.late(turn, w) {
+		w.complete() // the client has all it wanted
+		return
+	}
+	if t.second(turn, w) {
+		return
+	}
+	t.mu.Lock()
+	if turn != turnUnknown && !t.turn.CompareAndSwap(turn, turnTaken) {
+		t.mu.Unlock()
+		w.complete()
+		return
+	}
 	var left []*watch
 	if t.setting.Load() != nil {
 		left = t.withdrawAllLocked() // of a handler that http.TimeoutHandler left behind
 	}
 	t.cur = w
-	t.answered.Store(false)
 	if t.cut.Load() {
 		t.cut.Store(false)
 	}

@@ -126,9 +126,7 @@ func (w *watch) complete() {
 func (w *watch) finish() (panics []*cancel.PanicError) {
 	w.withdraw()
 	if !w.end.CompareAndSwap(nil, &completed) {
-		if d := w.end.Load(); d != &completed {
-			w.tell(d) // Gone swapped, and may not have got any further
-		}
+		w.tellGone() // Gone may have swapped, and not got any further
 	}
 	if t, ok := w.conn.(*tcp); ok {
 		t.detach(w)
@@ -164,9 +162,7 @@ func (w *watch) parentDone() {
 	if w.rw.undecided() {
 		return // decide comes here again
 	}
-	if d := w.end.Load(); d != nil && d != &completed {
-		w.tell(d) // another goroutine's Gone may have swapped, and got no further
-	}
+	w.tellGone() // another goroutine's Gone may have swapped, and got no further
 	w.look().cancel(cause)
 }
 

@@ -91,8 +91,7 @@ type Conn interface {
 	// Attach ties a request to the connection until Detach: s.Gone is called
 	// once its client leaves, inside Attach already if that has happened. w and
 	// r are those that the server made (w possibly with an Unwrap method).
-	// The id names the request in Detach and Judge; HTTP/2 and HTTP/3 use the
-	// stream's.
+	// The id names the request in Detach and Judge.
 	Attach(w http.ResponseWriter, r *http.Request, s Sink) (id uint64)
 
 	// Detach ends what Attach began. The Conn must not keep s.
@@ -126,8 +125,8 @@ type Armer interface {
 
 // A Cutter is a Conn whose server would end the response of a handler as a complete one
 // even if its writes have failed. Cut, called between Attach and Detach, makes it end as
-// a broken one.
-type Cutter interface{ Cut(id uint64) }
+// a broken one, and reports whether it is by this end, and not by its client, that it has ended.
+type Cutter interface{ Cut(id uint64) (ours bool) }
 
 // CheckOptions says what is wrong with a *httpwire.Options, which may be nil. It is
 // set by httpwire, for its protocol packages.

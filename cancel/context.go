@@ -93,11 +93,8 @@ func Standard(ctx context.Context) context.Context {
 		return ctx
 	}
 	std, _ := ctx.Value(standardKey).(context.Context)
-	if std == ctx {
-		return std
-	}
-	if std == nil || std.Done() != ctx.Done() {
-		return nil
+	if !Plain(std) || std.Done() != ctx.Done() {
+		return nil // it has none, or answers what it was not asked
 	}
 	return std
 }

@@ -133,7 +133,7 @@ func (t *Token) noFirst() bool {
 }
 
 // StopFirst ends the first callback of who has t alone, if there is one, and forgets it. False means that t is
-// cancelled: the callback has started, or is about to, see FirstStarted. It never stops one of a t
+// cancelled: the callback has started, or is about to, see FirstStarted, unless it had been stopped. It never stops one of a t
 // that shows that it is cancelled.
 func (t *Token) StopFirst() bool {
 	if t.noFirst() {

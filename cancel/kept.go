@@ -42,7 +42,7 @@ func (t *Token) AcquireKept() (place *Kept, ok bool) {
 func (t *Token) Lent() bool { return t.state.Load()&lent != 0 }
 
 // ReleaseKept gives back a borrow that has the place, and stops its first callback with it. False means
-// that t is cancelled, and nothing was done: the callback has started, or is about to. Then StopFirst,
+// that t is cancelled, and nothing was done: the callback has started, or is about to, unless it had been stopped. Then StopFirst,
 // FirstStarted and ForgetFirst come before it.
 func (t *Token) ReleaseKept() bool {
 	const loan = borrow + lent

@@ -303,6 +303,39 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// Standard returns a context of the standard library's or none, also where a foreign one answers every
+// key, with itself: its methods would be called where no foreign code may run.
+func TestStandard_foreign(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	timeout, cancelTimeout := context.WithTimeout(ctx, time.Hour)
+	defer cancelTimeout()
+	if std := cancel.Standard(timeout); !cancel.Plain(std) || std.Done() != timeout.Done() {
+		t.Errorf("of a deadline's: %v", std)
+	}
+	if std := cancel.Standard(context.WithValue(ctx, key(1), 1)); std != ctx {
+		t.Errorf("a value away: %v", std)
+	}
+	for name, foreign := range map[string]answering{"itself": {Context: ctx}, "another": {ctx, timeout}} {
+		if std := cancel.Standard(foreign); std != nil {
+			t.Errorf("%s: %v, want none", name, std)
+		}
+	}
+}
+
+// An answering context answers every key with one context, or with itself.
+type answering struct {
+	context.Context
+	with context.Context
+}
+
+func (a answering) Value(any) any {
+	if a.with == nil {
+		return a
+	}
+	return a.with
+}
+
 // Done made after Cancel is closed; made before, it is closed by Cancel.
 func TestToken_done(t *testing.T) {
 	var before, after cancel.Token

@@ -96,7 +96,7 @@ func (c *Call) Cancelled() bool {
 // A cancel may come just as the function returns; f may then start a moment
 // later, and Do and Inline wait for it. So a handle that f uses is given back or
 // freed after Do or Inline; or inside the function after StopAndWait of the registration.
-// What f holds stays reachable until Do has returned or, with Inline, until the request's next call or its end.
+// What f holds stays reachable until Do has returned or, with Inline, until the request's next Inline or its end.
 //
 // For the cancel function of a library, which may be lost when it comes early, or stay when
 // it comes late, use AddCanceller.

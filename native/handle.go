@@ -49,8 +49,9 @@ const (
 )
 
 // NewHandle returns a handle for v, which it owns from now on: free is called once,
-// with v, on the goroutine that closes the handle or on that of the last call
-// that used it. If free is nil, nothing is called.
+// with v, on the goroutine that closes the handle or, if it is used then, on that of the
+// last call that used it, or that released what Acquire gave. A panic of free's goes there too.
+// If free is nil, nothing is called.
 //
 // A handle that is collected without having been closed is a leak. It is logged
 // with the place where it was made, and not freed, as nobody knows what C still does.

@@ -32,8 +32,8 @@
 extern "C" {
 #endif
 
-/* The memory behind a flag, the part that is of interest here, aligned to 128. Go writes the first part
- * once, when it cancels; C writes nothing but waiters, in hangup_wait. */
+/* The memory behind a flag, the part that is of interest here, aligned to 128. Your code writes nothing of
+ * it, but for waiters, in hangup_wait. word is written once, when the call is cancelled. */
 typedef struct hangup_flag {
 	uint64_t word;     /* 0, then 1 for good */
 	int64_t reserved;
@@ -96,10 +96,12 @@ static inline bool hangup_wait(void *flag, int64_t timeout) {
 		if (timeout < 0 || timeout > left)
 			timeout = left;
 	}
-	struct timespec t = {0, 0};
-	t.tv_sec = (time_t)(timeout / 1000000000);
-	t.tv_nsec = (long)(timeout % 1000000000);
 #if defined(__linux__) && defined(SYS_futex)
+	/* The kernel's old timespec, of two longs: the C library's may be larger on 32 bits. */
+	struct { long sec, nsec; } t;
+	int64_t sec = timeout / 1000000000;
+	t.sec = sec > 0x7fffffff ? 0x7fffffff : (long)sec;
+	t.nsec = (long)(timeout % 1000000000);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	uint32_t *low = (uint32_t *)(void *)&f->word + 1;
 #else
@@ -108,13 +110,11 @@ static inline bool hangup_wait(void *flag, int64_t timeout) {
 	/* Go stores the word and then loads waiters; we add ourselves and then the
 	 * kernel looks at the word. One of the two sees the other. */
 	__atomic_fetch_add(&f->waiters, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, low, FUTEX_WAIT_PRIVATE, 0, timeout < 0 ? (struct timespec *)0 : &t, (void *)0, 0);
+	syscall(SYS_futex, low, FUTEX_WAIT_PRIVATE, 0, timeout < 0 ? (void *)0 : (void *)&t, (void *)0, 0);
 	__atomic_fetch_sub(&f->waiters, 1, __ATOMIC_SEQ_CST);
 #else
-	if (timeout < 0 || timeout > 1000000) { /* no futex: look once a millisecond */
-		t.tv_sec = 0;
-		t.tv_nsec = 1000000;
-	}
+	struct timespec t = {0, 0};
+	t.tv_nsec = timeout < 0 || timeout > 1000000 ? 1000000 : (long)timeout; /* no futex: look once a millisecond */
 	nanosleep(&t, (struct timespec *)0);
 #endif
 	return hangup_cancelled(f);

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,6 +61,21 @@ func interruptedHere(t *testing.T, fn func(in *nativetest.Inside) error) error {
 		return 0, c.Interruptible(func() error { return again(c, func() error { return fn(in) }) })
 	})
 	return err
+}
+
+// The fixtures that have a child process end it, also where another was forked beside it and has its
+// descriptors.
+func TestInterruptible_childrenAtOnce(t *testing.T) {
+	skipDeferred(t)
+	mustInterrupt(t)
+	calls := nativetest.SystemCalls()
+	soak(t, 8, 100, func(s *soaker) {
+		i := slices.Index(calls, []string{"waitpid", "F_SETLKW"}[s.i%2])
+		s.waits("the child of " + calls[i])
+		if err := interruptedHere(t, func(in *nativetest.Inside) error { return nativetest.BlockIn(i, in) }); !errors.Is(err, unix.EINTR) {
+			t.Errorf("%s: %v", calls[i], err)
+		}
+	})
 }
 
 // N5, N8: every system call of engines.md that can fail with EINTR does so, made

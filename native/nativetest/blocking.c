@@ -84,7 +84,9 @@ static pid_t child(int fd, int *life) {
 	return pid;
 }
 
+/* Another child, forked meanwhile, may hold the other end of life open as long as it lives. */
 static void end_child(pid_t pid, int life) {
+	kill(pid, SIGKILL);
 	close(life);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
 }

@@ -16,7 +16,7 @@ var ErrDisconnected = errors.New("httpwire: client disconnected")
 // ErrNotConfigured is returned by [OnDisconnect] for a request that no watch
 // looks after, because neither [Configure] nor [Handler] was applied to its
 // server: its client's leaving would never be noticed.
-var ErrNotConfigured = errors.New("httpwire: request is not watched: call httpwire.Configure on its server")
+var ErrNotConfigured = errors.New("httpwire: request is not watched: call httpwire.Configure on its server, as the last step before serving")
 
 // A Disconnect says how the client of a request left. It is an error, and the
 // context's cause: context.Cause(r.Context()) is the *Disconnect from the moment

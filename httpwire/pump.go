@@ -9,6 +9,11 @@ import (
 // error or an Emit fails. It returns only when seq has: a source that waits must
 // watch the request's context, or [Stream.Done].
 //
+// An error of seq's ends the pumping, not the stream. What the client makes of that is the
+// handler's: it may Emit what says so, or cut the response off, by panic(http.ErrAbortHandler); as
+// long as nothing was emitted, it may answer with another status. A handler that just returns ends
+// the response as a whole one.
+//
 // The error is seq's or Emit's. If the client has left it matches [ErrDisconnected]
 // whatever seq says, also if seq has said nothing, and seq's error as well.
 func (s *Stream[T]) Pump(seq iter.Seq2[T, error]) error {

@@ -155,7 +155,11 @@ func (e *CloseError) Error() string {
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s[%s] since %s", sep, c.Labels, c.Start.Format(time.RFC3339))
+		b.WriteString(sep)
+		if c.Labels != "" {
+			fmt.Fprintf(&b, "[%s] ", c.Labels)
+		}
+		fmt.Fprintf(&b, "since %s", c.Start.Format(time.RFC3339))
 		if c.Abandoned {
 			b.WriteString(", abandoned")
 		}

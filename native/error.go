@@ -60,4 +60,4 @@ type unavailableError struct{ text string }
 func (e *unavailableError) Error() string     { return e.text }
 func (e *unavailableError) Unavailable() bool { return true }
 
-var errNoCgo = fmt.Errorf("native: built without cgo: %w", errors.ErrUnsupported)
+var errNoCgo = fmt.Errorf("native: built without cgo, set CGO_ENABLED=1 and install gcc: %w", errors.ErrUnsupported)

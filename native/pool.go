@@ -34,8 +34,8 @@ type Pool struct {
 	// Name appears in errors.
 	Name string
 
-	// Size is how many calls may have been started and not have returned. If
-	// zero, it is four fifths of the program's limit of threads at the
+	// Size is how many calls may have been started and not have returned. If not
+	// positive, it is four fifths of the program's limit of threads at the
 	// first call of any such pool.
 	Size int
 

@@ -27,8 +27,8 @@ const (
 		"\tan answer that a cancel has cut short needs an error; or Run is too short for this test"
 	noCause = "%s's error does not match the context's cause, %q:\n" +
 		"\treturn the error of native.Do as it is, or wrap it with %%w. It is: %w"
-	poisoned = "the next call on the same handle was cancelled, after %s:\n" +
-		"\ta cancel function that sticks is to be reset on the way out: native.Canceller.Reset. One that may come late\n" +
+	poisoned = "the next call on the same handle failed, after %s:\n" +
+		"\tif it was stopped, a cancel function that sticks is to be reset on the way out: native.Canceller.Reset. One that may come late\n" +
 		"\tis to be joined before the handle is used again: native.Do does that, and the stop of Call.AddCanceller.\n" +
 		"\tCheck said: %w"
 	notClosed = "beside a call Close did not return within %v of that call's end"

@@ -46,8 +46,8 @@ func TestInterrupter_mustFail(t *testing.T) {
 		"clears at start, declared once": {func(i *ignorant) nativetest.Binding[*handle] { return onceOnly(nativetest.Clears, i) },
 			[]string{"at entry, under a request's context: a cancel before entry was lost", "native.Canceller.Repeat"}, only},
 		"poisoned": {func(*ignorant) nativetest.Binding[*handle] { return binding(nativetest.Sticky, with(false, false)) },
-			[]string{"in the middle", "the next call on the same handle was cancelled, after one that was cancelled in the middle", "native.Canceller.Reset", nativetest.ErrStopped.Error()}, first},
-		"late": {late, []string{"the next call on the same handle was cancelled"}, some},
+			[]string{"in the middle", "the next call on the same handle failed, after one that was cancelled in the middle", "native.Canceller.Reset", nativetest.ErrStopped.Error()}, first},
+		"late": {late, []string{"the next call on the same handle failed"}, some},
 		"forgets the cause": {func(*ignorant) nativetest.Binding[*handle] {
 			return changed(func(_ context.Context, err error) error { return errors.New("interrupted") })
 		}, []string{"before start", "Run's error does not match the context's cause", "It is: interrupted"}, first},

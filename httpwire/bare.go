@@ -39,8 +39,8 @@ func (b *bareConns) of(c net.Conn) *tcp {
 	return nil
 }
 
-// http1 returns the evidence for c as of does, nil for HTTP/2, which ends streams. It is called twice for
-// every request: where c's type says what to do, there is no walk down its NetConn methods.
+// http1 returns the evidence for c as of does, nil for HTTP/2, which ends streams, where c shows that. It is
+// called twice for every request: where c's type says what to do, there is no walk down its NetConn methods.
 func (b *bareConns) http1(c net.Conn) *tcp {
 	low := c
 	if t, ok := c.(*tls.Conn); ok {

@@ -167,14 +167,15 @@ func (w *watch) breakWrites() {
 }
 
 // breakWrites makes the connection's writes fail, if it serves w and has not answered: a
-// middleware around ours may have left w's handler behind.
+// middleware around ours may have left w's handler behind. Who may have been when it attached does not
+// touch what may be another request's.
 //
 // cut is stored before the turn is looked at, and in answer it is the other way round: one of the two
 // sees the other, and a deadline that comes with the end of the response is taken back there.
 func (t *tcp) breakWrites(w *watch) {
 	t.mu.Lock() // no other request is attached meanwhile
 	defer t.mu.Unlock()
-	if t.cur != w {
+	if t.cur != w || w.doubtful {
 		return
 	}
 	t.cut.Store(true)

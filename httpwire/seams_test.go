@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -108,6 +109,72 @@ func attachesTimedOut(t *testing.T, v variant, when string) {
 		return
 	}
 	late.end(t, 0)
+}
+
+// C1: of two handlers that one request has at a time, such as a fallback beside a first try that goes on, the
+// second is told that the client has left.
+func TestOnDisconnect_twoHandlers(t *testing.T) {
+	each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
+		var vs visits
+		h := vs.outer(httpwire.Handler(&vs))
+		s := v.configure(t, http.NotFoundHandler())
+		first, second := vs.hold(t, "/first", nil), vs.hold(t, "/second", nil)
+		as := func(r *http.Request, path string) *http.Request {
+			r = r.Clone(r.Context())
+			r.URL.Path = path
+			return r
+		}
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			go h.ServeHTTP(httptest.NewRecorder(), as(r, "/first"))
+			receive(t, first.ready, "the first handler")
+			h.ServeHTTP(w, as(r, "/second"))
+		})
+		s.listen(t)
+		c, _ := s.dial(t)
+		post(t, c, "/", 1<<20)
+		receive(t, second.ready, "the second handler")
+		must(t, c.Close())
+		d := receive(t, second.fired, "the second handler's callback")
+		second.fired <- d
+		second.gone(t, *d)
+		close(first.release)
+		receive(t, first.ended, "the first handler's return")
+	})
+}
+
+// H2: of requests that were pipelined before a half-close, whose contexts are all done, each has its turn, also
+// where another one was left behind: the reset that comes then is told to the one that is served.
+func TestOnDisconnect_pipelinedTimedOut(t *testing.T) {
+	v := variant{name: "h1", proto: httpwire.HTTP1, opts: &httpwire.Options{HalfClose: httpwire.HalfCloseIgnore}}
+	var vs visits
+	s := v.configure(t, &vs)
+	h, come := vs.outer(s.Handler), make(chan struct{})
+	late, next := vs.hold(t, "/late", nil), vs.hold(t, "/next", nil)
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			go func() {
+				receive(t, come, "its moment")
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			return
+		}
+		receive(t, r.Context().Done(), "the FIN")
+		close(come)
+		receive(t, late.ready, "the handler that was left behind")
+		h.ServeHTTP(w, r)
+	})
+	s.listen(t)
+	c, below := s.dial(t)
+	send(t, c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n", "/late")
+	must(t, below.CloseWrite())
+	receive(t, next.ready, "the next handler")
+	must(t, below.SetLinger(0))
+	must(t, below.Close())
+	d := receive(t, next.fired, "the next request's callback")
+	next.fired <- d
+	next.gone(t, *d)
+	close(late.release)
+	receive(t, late.ended, "the return of the one that was left behind")
 }
 
 // H2: a request that comes to its handler after its connection was closed is told

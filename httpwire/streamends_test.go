@@ -284,11 +284,9 @@ func (w *lateWriter) Flush() {}
 // then, does not cut the response of the connection's next request off, whenever that is; also not
 // that of a request that never comes to us.
 func TestStream_leftBehind(t *testing.T) {
-	for _, when := range []string{"in the next request", "between", "between, made there", "at the very end", "between, attached there", "in the next request, attached there"} {
+	for _, when := range []string{"in the next request", "between", "between, made there", "at the very end", "between, attached there",
+		"in the next request, attached there", "before the next attaches, attached there", "behind the next's handler, attached there", "between, detached, attached there"} {
 		for _, ours := range []bool{true, false} {
-			if !ours && when == "in the next request, attached there" {
-				continue // nothing tells it from that one
-			}
 			t.Run(fmt.Sprintf("%s, next is ours %v", when, ours), func(t *testing.T) {
 				each(t, httpwire.HTTP1, func(t *testing.T, v variant) {
 					if v.bare && when == "at the very end" {
@@ -322,6 +320,9 @@ func leftBehind(t *testing.T, v variant, when string, ours bool) {
 		switch {
 		case r.URL.Path == "/late":
 			hidden := brokenWriter{httptest.NewRecorder()} // hides the server's, as http.TimeoutHandler does
+			if when == "between, detached" {
+				r = r.WithContext(context.WithoutCancel(r.Context()))
+			}
 			if attaches {
 				go func() { receive(t, emit, "its moment"); h.ServeHTTP(hidden, r) }()
 			} else {
@@ -330,12 +331,18 @@ func leftBehind(t *testing.T, v variant, when string, ours bool) {
 			}
 			_, _ = io.WriteString(w, "late")
 		case ours:
+			if when == "before the next attaches" {
+				act()
+			}
 			h.ServeHTTP(w, r)
 		default:
-			if when == "in the next request" {
+			if when == "in the next request" || when == "before the next attaches" {
 				act()
 			}
 			_, _ = io.WriteString(w, "next")
+		}
+		if r.URL.Path != "/late" && when == "behind the next's handler" {
+			act()
 		}
 	})
 	l := listen(t)

@@ -96,8 +96,7 @@ func (t *tcp) Attach(_ http.ResponseWriter, r *http.Request, s wire.Sink) uint64
 	return 0
 }
 
-// The turns of a connection, as net/http's ConnState tells them. It does not tell of the begin of
-// a request that was pipelined and is read already: that one comes while the turn is over.
+// The turns of a connection, as net/http's ConnState tells them, of requests that were pipelined too.
 const (
 	turnUnknown uint32 = iota // ConnState is somebody else's
 	turnBegun                 // of a request that has not attached
@@ -105,46 +104,41 @@ const (
 	turnOver                  // the response has ended, and the next request has not begun
 )
 
-// late reports whether the response to w's request has ended before w could attach: a middleware
-// around ours has left it behind. net/http cancels the context of a request before it ends the response.
-// That of a request that was pipelined may have been cancelled as well, by the end of the client's sending.
-func (t *tcp) late(turn uint32, w *watch) bool {
-	if turn != turnOver || w.parent.Err() == nil {
+// doubtful reports whether w's request may be one whose response has ended, left behind by a middleware
+// around ours: its context is done, and not for anything that its client has done. net/http cancels a
+// request's context before it ends the response.
+func (t *tcp) doubtful(w *watch) bool {
+	if w.parent.Err() == nil {
 		return false
 	}
 	ev, gone := t.Judge(0, w, context.Cause(w.parent))
 	return !gone && ev.Kind != wire.HalfClosed
 }
 
-// second reports whether another request has the turn: w's was left behind. If that one's
-// context is done, it may be the other way round.
-func (t *tcp) second(turn uint32, w *watch) bool {
-	if turn != turnTaken {
-		return false
-	}
-	t.mu.Lock()
-	cur := t.cur
-	t.mu.Unlock()
-	return cur != nil && (cur.parent.Err() == nil || w.parent.Err() != nil)
-}
-
-// attach registers the connection with the monitor at its first request. Who was left behind gets
-// no part in the connection, which may be the next request's. The turn does not change
-// while somebody else attaches: net/http waits for the handler.
+// attach registers the connection with the monitor at its first request. Who was left behind gets no
+// part in the connection: between two turns for sure, and in another request's if that has attached.
 func (t *tcp) attach(r *http.Request, w *watch) {
-	turn := t.turn.Load()
-	if t.late(turn, w) {
-		w.complete() // the client has all it wanted
-		return
-	}
-	if t.second(turn, w) {
-		return
-	}
+	w.doubtful = t.doubtful(w)
 	t.mu.Lock()
-	if turn != turnUnknown && !t.turn.CompareAndSwap(turn, turnTaken) {
-		t.mu.Unlock()
-		w.complete()
-		return
+	for cur := t.cur; w.doubtful && cur != nil; cur = t.cur {
+		t.mu.Unlock() // a context may be anybody's
+		if cur.parent.Err() == nil {
+			return
+		}
+		if t.mu.Lock(); t.cur == cur {
+			break
+		}
+	}
+	for {
+		turn := t.turn.Load()
+		if turn == turnOver {
+			t.mu.Unlock()
+			w.complete() // the client has all it wanted
+			return
+		}
+		if turn == turnUnknown || t.turn.CompareAndSwap(turn, turnTaken) {
+			break
+		}
 	}
 	var left []*watch
 	if t.setting.Load() != nil {

@@ -41,6 +41,7 @@ type watch struct {
 	lent     atomic.Uint32 // whether the thread that sets flags may have ours: see setting
 	hijacked atomic.Bool
 	returned bool         // the handler has, and has not panicked; its goroutine's
+	doubtful bool         // whether the connection may have been another request's when w attached: see tcp.doubtful
 	deadline atomic.Int64 // earliest deadline that the handler set
 
 	unseen *unseen // nil where the connection's reads and writes are seen

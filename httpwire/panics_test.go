@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,7 +70,7 @@ func TestOnDisconnect_lastWritePanics(t *testing.T) {
 		},
 		"WriteString": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Length", "5000")
-			_, _ = io.WriteString(w, string(make([]byte, 5000)))
+			_, _ = io.WriteString(w, strings.Repeat("x", 5000))
 		},
 		"Flush": func(w http.ResponseWriter) {
 			w.WriteHeader(http.StatusNoContent)

@@ -339,9 +339,7 @@ func TestOnDisconnect_responseIncomplete(t *testing.T) {
 				leave := s.request(t, "GET", "/")
 				receive(t, visit.ready, "the handler")
 				leave()
-				d := receive(t, visit.fired, "OnDisconnect's callback")
-				visit.fired <- d
-				visit.gone(t, *d)
+				visit.left(t)
 			})
 		})
 	}
@@ -367,9 +365,7 @@ func TestOnDisconnect_lengthBesideTransferEncoding(t *testing.T) {
 			visit.end(t, 0)
 			return
 		}
-		d := receive(t, visit.fired, "OnDisconnect's callback")
-		visit.fired <- d
-		visit.gone(t, *d)
+		visit.left(t)
 	})
 }
 
@@ -419,9 +415,7 @@ func TestOnDisconnect_leavesInLastFlush(t *testing.T) {
 				visit.end(t, 0)
 				return
 			}
-			d := receive(t, visit.fired, "OnDisconnect's callback")
-			visit.fired <- d
-			visit.gone(t, *d)
+			visit.left(t)
 		})
 	}
 }

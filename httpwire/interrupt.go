@@ -99,11 +99,13 @@ func (i *interrupt) wake() {
 func (i *interrupt) late() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	defer func() {
-		if v := recover(); v != nil {
-			i.panic = cancel.Recovered(v)
-		}
-	}()
+	if p := caught(i.lateLocked); p != nil {
+		i.panic = p
+	}
+}
+
+// lateLocked is late with mu held.
+func (i *interrupt) lateLocked() {
 	i.armed = false
 	if !i.sending.Load() || i.over {
 		return

@@ -104,9 +104,7 @@ func TestOnDisconnect_stop(t *testing.T) {
 		leave := s.request(t, "GET", "/")
 		receive(t, visit.ready, "the handler")
 		leave()
-		d := receive(t, visit.fired, "the sibling")
-		visit.fired <- d
-		visit.gone(t, *d)
+		visit.left(t)
 	})
 }
 

@@ -44,9 +44,7 @@ func TestOnDisconnect_leavesAfterOurReset(t *testing.T) {
 			receive(t, visit.ready, "the handler")
 		}
 		must(t, c.c.Close())
-		d := receive(t, beside.fired, "the callback of the request beside it")
-		beside.fired <- d
-		beside.gone(t, *d)
+		beside.left(t)
 		visit.end(t, 0)
 	})
 }

@@ -19,14 +19,7 @@ func TestOnDisconnect_behindTimedOut(t *testing.T) {
 	var vs visits
 	s := v.configure(t, &vs)
 	h := vs.outer(s.Handler)
-	limited := http.TimeoutHandler(h, 20*time.Millisecond, "late")
-	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/late" {
-			limited.ServeHTTP(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+	s.Handler = lateOr(http.TimeoutHandler(h, 20*time.Millisecond, "late"), h)
 	s.listen(t)
 	late, next := vs.hold(t, "/late", nil), vs.hold(t, "/next", nil)
 	c, _ := s.dial(t)
@@ -43,6 +36,17 @@ func TestOnDisconnect_behindTimedOut(t *testing.T) {
 	must(t, err)
 	must(t, c.Close())
 	next.gone(t, httpwire.Disconnect{Proto: httpwire.HTTP1, Kind: httpwire.Closed})
+}
+
+// lateOr has late serve the requests for /late, and rest all others.
+func lateOr(late, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			late.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // H1: a handler that was left behind before it came to us, and that comes while its connection
@@ -70,13 +74,7 @@ func attachesTimedOut(t *testing.T, v variant, when string) {
 		receive(t, moment, "its moment")
 		h.ServeHTTP(w, r)
 	}), time.Millisecond, "late")
-	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/late" {
-			limited.ServeHTTP(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+	s.Handler = lateOr(limited, h)
 	s.listen(t)
 	late, next := vs.hold(t, "/late", nil), vs.hold(t, "/next", nil)
 	comes := func() {
@@ -99,9 +97,7 @@ func attachesTimedOut(t *testing.T, v variant, when string) {
 		comes()
 	}
 	must(t, c.Close())
-	d := receive(t, next.fired, "the next request's callback")
-	next.fired <- d
-	next.gone(t, *d)
+	next.left(t)
 	if when == "never" {
 		comes() // after the client has left, and may be told
 		close(late.release)
@@ -134,9 +130,7 @@ func TestOnDisconnect_twoHandlers(t *testing.T) {
 		post(t, c, "/", 1<<20)
 		receive(t, second.ready, "the second handler")
 		must(t, c.Close())
-		d := receive(t, second.fired, "the second handler's callback")
-		second.fired <- d
-		second.gone(t, *d)
+		second.left(t)
 		close(first.release)
 		receive(t, first.ended, "the first handler's return")
 	})
@@ -170,9 +164,7 @@ func TestOnDisconnect_pipelinedTimedOut(t *testing.T) {
 	receive(t, next.ready, "the next handler")
 	must(t, below.SetLinger(0))
 	must(t, below.Close())
-	d := receive(t, next.fired, "the next request's callback")
-	next.fired <- d
-	next.gone(t, *d)
+	next.left(t)
 	close(late.release)
 	receive(t, late.ended, "the return of the one that was left behind")
 }

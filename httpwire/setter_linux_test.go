@@ -478,14 +478,7 @@ func TestSetter_timedOut(t *testing.T) {
 	var vs visits
 	s := v.configure(t, &vs)
 	h := vs.outer(s.Handler)
-	limited := http.TimeoutHandler(h, 20*time.Millisecond, "late")
-	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/late" {
-			limited.ServeHTTP(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+	s.Handler = lateOr(http.TimeoutHandler(h, 20*time.Millisecond, "late"), h)
 	s.listen(t)
 	timedOut, next := make(chan struct{}), make(chan struct{})
 	late := vs.expect("/late", func(_ http.ResponseWriter, r *http.Request) {

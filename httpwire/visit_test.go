@@ -134,6 +134,14 @@ func (v *visit) gone(t testing.TB, want httpwire.Disconnect, or ...httpwire.Kind
 	return d
 }
 
+// left is gone, whatever kind it was.
+func (v *visit) left(t testing.TB) *httpwire.Disconnect {
+	t.Helper()
+	d := receive(t, v.fired, "OnDisconnect's callback")
+	v.fired <- d
+	return v.gone(t, *d)
+}
+
 // causeOf returns the underlying error that a Disconnect of this kind has, on
 // HTTP/1 and HTTP/2.
 func causeOf(d *httpwire.Disconnect) error {
